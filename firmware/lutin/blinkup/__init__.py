@@ -1,0 +1,1 @@
+"""BlinkUp: light samples -> pulses -> symbols -> packet -> settings. No hardware in here."""

@@ -1,0 +1,132 @@
+"""The status light: plays patterns by priority."""
+
+import asyncio
+
+from micropython import const
+
+from . import status
+
+_UNIT = const(125)  # ms
+_COLOURS = "-RGA"  # off, red, green, amber: as the drivers number them
+
+
+class Bicolour:
+    """A red and a green LED close together; amber is both."""
+
+    def __init__(self, red, green, lit=1):
+        # red, green: Pin-like callables; lit: the level that lights them
+        self._red = red
+        self._green = green
+        self._lit = lit
+
+    def show(self, colour):
+        """colour: 0 off, 1 red, 2 green, 3 amber."""
+        self._red(self._lit if colour & 1 else 1 - self._lit)
+        self._green(self._lit if colour & 2 else 1 - self._lit)
+
+
+class Single:
+    """One LED: red, green and amber are all on; the flashes' count tells states apart."""
+
+    def __init__(self, pin, lit=1):
+        self._pin = pin
+        self._lit = lit
+
+    def show(self, colour):
+        """As Bicolour."""
+        self._pin(self._lit if colour else 1 - self._lit)
+
+
+class Pixel:
+    """A WS2812."""
+
+    _RGB = ((0, 0, 0), (40, 0, 0), (0, 40, 0), (36, 18, 0))  # not its full, blinding brightness
+
+    def __init__(self, pixels):
+        # pixels: a neopixel.NeoPixel of length one or more; the first is used
+        self._pixels = pixels
+
+    def show(self, colour):
+        """As Bicolour."""
+        self._pixels[0] = self._RGB[colour]
+        self._pixels.write()
+
+
+class Led:
+    """Shows one state: a one-shot result over the stage beneath it, and nothing when closed."""
+
+    def __init__(self, driver):
+        self._driver = driver
+        self._open = True
+        self._dark = False
+        self._state = status.STARTING
+        self._shot = None
+        self._changed = asyncio.Event()
+        self.colour = 0  # what is lit now
+        driver.show(0)
+
+    def show(self, state):
+        """Show a state; one that is played once leaves the pattern beneath it in place."""
+        if status.pattern(state)[1]:
+            self._shot = state
+        elif state == self._state:
+            return  # do not break the rhythm that a person is counting
+        else:
+            self._state = state
+        self._changed.set()
+
+    def open(self, value):
+        """Open or close the window in which the light is on."""
+        if self._open != value:
+            self._open = value
+            self._changed.set()
+
+    def dark(self, value):
+        """Dark at once, because light is being received and ours would be heard too."""
+        self._dark = value
+        if value:
+            self._light(0)
+        else:
+            self._changed.set()
+
+    async def run(self):
+        """Play, for ever."""
+        while True:
+            self._changed.clear()
+            if self._dark or (not self._open and self._shot is None):
+                self._light(0)
+                await self._changed.wait()
+            elif self._shot is not None:
+                await self._play(self._shot, True)
+            else:
+                await self._play(self._state, False)
+
+    async def _play(self, state, once):
+        """One round of a pattern, unless something else is to be shown before it ends."""
+        cells = status.pattern(state)[0]
+        i = 0
+        while i < len(cells):
+            colour = _COLOURS.index(cells[i])
+            i += 1
+            units = 0
+            while i < len(cells) and cells[i].isdigit():
+                units = units * 10 + int(cells[i])
+                i += 1
+            self._light(colour)
+            if await self._pause(units * _UNIT):
+                return
+        if once and self._shot == state:
+            self._shot = None
+
+    async def _pause(self, ms):
+        """Wait; True when something changed before the time was up."""
+        try:
+            await asyncio.wait_for_ms(self._changed.wait(), ms)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    def _light(self, colour):
+        if colour != self.colour:
+            self.colour = colour
+            self._driver.show(colour)
