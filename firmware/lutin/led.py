@@ -60,49 +60,62 @@ class Led:
         self._open = True
         self._dark = False
         self._state = status.STARTING
-        self._shot = None
+        self.shot = None  # the result that is being shown, if any
         self._changed = asyncio.Event()
+        self._over = asyncio.Event()  # no one-shot is being played
+        self._over.set()
         self.colour = 0  # what is lit now
         driver.show(0)
 
     def show(self, state):
         """Show a state; one that is played once leaves the pattern beneath it in place."""
         if status.pattern(state)[1]:
-            self._shot = state
+            self.shot = state
+            self._over.clear()
         elif state == self._state:
             return  # do not break the rhythm that a person is counting
         else:
             self._state = state
+            if self.shot is not None:
+                return  # it comes when the one-shot has been seen
         self._changed.set()
 
     def open(self, value):
-        """Open or close the window in which the light is on."""
+        """Open or close the window in which the light is on; the last pattern is played to its end."""
         if self._open != value:
             self._open = value
-            self._changed.set()
+            if value:
+                self._changed.set()
 
     def dark(self, value):
         """Dark at once, because light is being received and ours would be heard too."""
-        self._dark = value
-        if value:
-            self._light(0)
-        else:
+        if self._dark != value:
+            self._dark = value
+            if value:
+                self._light(0)
             self._changed.set()
+
+    async def seen(self):
+        """Wait until a one-shot result has been shown."""
+        await self._over.wait()
 
     async def run(self):
         """Play, for ever."""
         while True:
             self._changed.clear()
-            if self._dark or (not self._open and self._shot is None):
+            if self._dark or (not self._open and self.shot is None):
                 self._light(0)
                 await self._changed.wait()
-            elif self._shot is not None:
-                await self._play(self._shot, True)
+            elif self.shot is not None:
+                shot = self.shot
+                if await self._play(shot) and self.shot == shot:
+                    self.shot = None
+                    self._over.set()
             else:
-                await self._play(self._state, False)
+                await self._play(self._state)
 
-    async def _play(self, state, once):
-        """One round of a pattern, unless something else is to be shown before it ends."""
+    async def _play(self, state):
+        """One round of a pattern; False when something else is to be shown before it ended."""
         cells = status.pattern(state)[0]
         i = 0
         while i < len(cells):
@@ -114,9 +127,8 @@ class Led:
                 i += 1
             self._light(colour)
             if await self._pause(units * _UNIT):
-                return
-        if once and self._shot == state:
-            self._shot = None
+                return False
+        return True
 
     async def _pause(self, ms):
         """Wait; True when something changed before the time was up."""

@@ -7,6 +7,8 @@ from micropython import const
 _FLOOR = const(220)  # 16-bit ADC counts: what is smaller is noise, never a screen
 _LOCK = const(4)  # so many equal pulses are a carrier: from then on its own height is the yardstick
 _LOSE = const(6)  # so many unequal ones in a row are none
+_BIG = const(5)  # so many far higher ones: the carrier was only a lamp (0x2A itself has three)
+_RECENT = const(1000)  # ms between two of them at most
 
 
 class Pulses:
@@ -38,7 +40,11 @@ class Pulses:
         self.height = 0  # the last pulse: from the valley before it to its peak
         self.time = 0  # when it peaked
         self.middle = 0  # half way up
+        self.held = False  # a packet is being read, by its own grey
         self._other = 0
+        self._big = 0
+        self._bigtime = 0
+        self._gap = 0  # ms from one pulse to the next
         self._rising = False
         self._extreme = 0
         self._when = 0
@@ -61,9 +67,9 @@ class Pulses:
             self._extreme = self._valley = self._high = self._low = y
             return False
 
-        # The range of the last quarter of a second.
+        # The range of the last eighth of a second.
         range_ = self._high - self._low
-        ease = range_ >> 8
+        ease = range_ >> 7
         if y > self._high:
             self._high = y
         else:
@@ -83,6 +89,7 @@ class Pulses:
                 return False  # not back to black yet
             self._rising = False
             self.height = height
+            self._gap = self._when - self.time
             self.time = self._when
             self.middle = self._valley + (height >> 1)
             self._extreme = y
@@ -94,6 +101,8 @@ class Pulses:
             return False
         if self.run >= _LOCK:
             turn = self.unit >> 1
+            if not self.held and self.now - self.time > 4 * self._gap + 50:
+                self.run = 0  # what comes now may be too low for that yardstick
         else:
             # Three eighths of the range; and bright light carries noise in proportion.
             turn = max(range_ * 3 >> 3, self._floor, y >> 5)
@@ -114,13 +123,20 @@ class Pulses:
                 self.run += 1
             return
         self._other += 1
-        if self.run < _LOCK or self._other > _LOSE:
+        if off > self.unit:
+            if self.time - self._bigtime > _RECENT:
+                self._big = 0
+            self._bigtime = self.time
+            self._big += 1
+        if self.held:
+            return
+        if self.run < _LOCK or self._other > _LOSE or self._big == _BIG:
             self.unit = height
             self.run = 1
-            self._other = 0
+            self._other = self._big = 0
 
     def hold(self, unit):
         """A packet is being read: its grey is the yardstick, whatever the last pulses were."""
         self.unit = unit
         self.run = _LOCK
-        self._other = 0
+        self.held = True

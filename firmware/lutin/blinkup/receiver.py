@@ -73,6 +73,10 @@ class Receiver:
                 return True
         return self.reading()
 
+    def quiet(self):
+        """ms since the last pulse of light, whatever it was."""
+        return min(ear.pulses.now - ear.pulses.time for ear in self._ears)
+
     def reading(self):
         """Whether the start of a packet has been heard and its end not yet."""
         for ear in self._ears:
@@ -100,6 +104,7 @@ class Receiver:
         if pulses.step(value):
             height = pulses.height
             time = pulses.time
+            pulses.held = False
             for packet in ear.packets:
                 if packet.active and packet is not bi:
                     try:
@@ -174,6 +179,7 @@ class Receiver:
         for packet in ear.packets:
             if packet.active and ear.pulses.now - packet.time > _QUIET:
                 self._fail(packet, "symbols", "broken-off")
+                ear.pulses.held = False
 
     def _gap(self):
         """The sampler was away for too long."""

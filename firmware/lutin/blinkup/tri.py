@@ -55,7 +55,7 @@ class TriSync:
         # White stands clear of grey, by more than either differs from itself; a filter in front
         # of a screen may leave grey little of white, but not nothing: that would be noise.
         gap = least - high
-        if gap * 2 <= max(high - low, most - least) or gap * 12 < grey or white > grey * 24:
+        if gap * 2 <= max(high - low, most - least) or gap * 12 < grey or white > grey * 60:
             return False
         self.grey = grey
         self.white = white // 3

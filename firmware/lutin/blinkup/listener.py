@@ -1,0 +1,126 @@
+"""Samples the sensor: now and then while nothing happens, without pause while light flickers."""
+
+import asyncio
+import gc
+
+from micropython import const
+
+_WATCH = const(20)  # ms between looks; a sync lasts 267 ms at the very least
+_CALM = const(600)  # ms without a pulse, then back to looking now and then
+_SYNC = const(8000)  # ms: no sync is longer (64 symbols, ten a second)
+_FEW = const(8)  # samples between turns of the other duties
+_MANY = const(64)  # and while a packet is being read, between looks at what has become of it
+_LOOKS = const(4)  # so many looks make the range that is judged
+_LEAST = const(600)  # ADC counts of 65535: less change than this is no screen
+
+
+class Listener:
+    """Calls `heard` with each Result of the receiver.
+
+    While a packet is being read nothing else runs on the board, because any pause loses light:
+    sampling is one tight loop, with the collector off, that keeps the watchdog fed.
+    """
+
+    def __init__(self, receiver, read, clock, feed_watchdog, receiving, heard):
+        # read: callable, 0 to 65535; clock: the time module; receiving: callable(bool), tells when
+        # a transmission begins and ends; heard: async callable(Result)
+        self._receiver = receiver
+        self._read = read
+        self._clock = clock
+        # Bound once: a bound method is a new object each time it is looked up.
+        self._feed = receiver.feed
+        self._ticks_us = clock.ticks_us
+        self._feed_watchdog = feed_watchdog
+        self._receiving = receiving
+        self._heard = heard
+        self._open = True
+        self._opened = asyncio.Event()
+        self.busy = False  # a transmission is under way
+
+    def open(self, value):
+        """Open or close the sensor's eye."""
+        self._open = value
+        if value:
+            self._opened.set()
+        else:
+            self._opened.clear()
+
+    async def run(self):
+        """Listen, for ever."""
+        self._opened.set()
+        while True:
+            await self._opened.wait()
+            if await self._flicker():
+                result = await self._receive()
+                if result:
+                    await self._heard(result)
+
+    async def _flicker(self):
+        """Look now and then; True when the light changes, False when the eye was closed."""
+        read = self._read
+        at = 0
+        low = high = last = read()
+        while self._open:
+            await asyncio.sleep_ms(_WATCH)
+            value = read()
+            # Two ranges, so that a slow change is seen and an old one forgotten.
+            if at == _LOOKS:
+                low = high = last
+                at = 0
+            low = min(low, value)
+            high = max(high, value)
+            last = value
+            at += 1
+            if high - low > max(_LEAST, high >> 4):
+                return True
+        return False
+
+    async def _receive(self):
+        """Sample until there is a result, or the light is steady again."""
+        clock = self._clock
+        receiver = self._receiver
+        receiver.reset()
+        since = clock.ticks_ms()
+        try:
+            while True:
+                result = self._burst(_MANY if receiver.reading() else _FEW)
+                if result:
+                    return result
+                if receiver.reading():
+                    self._say(True)
+                    self._feed_watchdog()
+                    continue
+                if receiver.quiet() > _CALM:
+                    return None
+                # A lamp can look like a sync, for ever: only a start behind it earns the board
+                # for itself, and only for as long as a sync can last is the light put out.
+                carrier = receiver.carrier()
+                if not carrier:
+                    since = clock.ticks_ms()
+                self._say(carrier and clock.ticks_diff(clock.ticks_ms(), since) < _SYNC)
+                await asyncio.sleep_ms(0)
+        finally:
+            self._say(False)
+
+    def _burst(self, samples):
+        """A few samples, as fast as they come; allocates nothing until there is a result."""
+        read = self._read
+        ticks_us = self._ticks_us
+        feed = self._feed
+        for _ in range(samples):
+            value = read()
+            result = feed(ticks_us(), value)
+            if result:
+                return result
+        return None
+
+    def _say(self, busy):
+        if self.busy != busy:
+            self.busy = busy
+            if busy:
+                # In the sync a pause does no harm; in the packet it would.
+                gc.collect()
+                gc.disable()
+            else:
+                gc.enable()
+            self._receiving(busy)

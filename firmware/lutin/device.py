@@ -1,0 +1,262 @@
+"""The life of a device: what happens, in what order. It wires the rooms and owns no detail of theirs."""
+
+import asyncio
+import gc
+import sys
+
+from micropython import const
+
+from . import status, store
+from .blinkup.listener import Listener
+from .blinkup.receiver import Receiver
+from .console import Console
+from .led import Led
+from .log import Log, show
+from .reach import reach
+from .settings import Settings, SettingsError
+from .uptime import Uptime
+from .wifi import Wifi
+from .window import Window
+
+RELEASE = "0"  # not from a release
+
+_TICK = const(1000)  # ms
+_WATCHDOG = const(30000)  # ms; the longest single step is a scan or a slow name server
+_REACH_AGAIN = const(60000)  # ms, doubled at each failure
+_REACH_MOST = const(3600000)
+_OFF_THE_NET = (status.NO_SETTINGS, status.NOT_STORED, status.NO_MEMORY)
+
+
+class Device:
+    """One board. `board` is the module of that name, `clock` the time module, both handed in."""
+
+    def __init__(self, board, clock, open_connection, resolve, console=None):
+        # open_connection, resolve: asyncio's and socket's; console: an asyncio stream, or None
+        self._board = board
+        self._open_connection = open_connection
+        self._resolve = resolve
+        self._input = console
+        self._cause = board.reset_cause()
+        self._id = board.device_id()
+        self.uptime = uptime = Uptime(clock)
+        self.log = Log(uptime, print)
+        self._window = Window(uptime)
+        self._led = Led(board.status_led())
+        self._button = board.button()
+        self._restart = asyncio.Event()
+        self._joined = asyncio.Event()
+        self._state = status.STARTING
+        self._detail = ""
+        self._why = ""  # why the last BlinkUp was not understood
+        self._failure = None  # what the light says last before it goes dark
+        self._unstored = False  # new settings came and could not be stored
+        self._watchdog = board.watchdog(_WATCHDOG)
+        self._store = store.Store(board.settings_flash(), self.log)
+        self.settings = self._load()
+        self._wifi = Wifi(board.station(), uptime, self.log, self._on_wifi)
+        self._listener = Listener(
+            Receiver(), board.light_sensor(), clock, self._watchdog.feed, self._on_light, self._on_blinkup
+        )
+        self._wifi.hold = lambda: self._listener.busy
+        self._console = Console(self.report, self.log, show, self.restart)
+
+    async def run(self):
+        """Start every duty and watch over them, until a restart is asked for."""
+        self.log.info("start: %s, board %s, id %s" % (self._cause, self._board.name(), self._id))
+        if self._state != status.NO_MEMORY:
+            self._set(status.SEARCHING if self.settings.networks else status.NO_SETTINGS)
+        self._wifi.use(self.settings)
+        duties = [
+            asyncio.create_task(self._duty(name, coroutine))
+            for name, coroutine in (
+                ("light", self._led.run()),
+                ("blinkup", self._listener.run()),
+                ("wifi", self._wifi.run()),
+                ("server", self._reach()),
+            )
+        ]
+        if self._input:
+            asyncio.create_task(self._duty("console", self._console.run(self._input)))
+        try:
+            while not self._restart.is_set():
+                self._tick()
+                # A dead duty cannot be repaired from here: the watchdog restarts the board.
+                if not any(duty.done() for duty in duties):
+                    self._watchdog.feed()
+                try:
+                    await asyncio.wait_for_ms(self._restart.wait(), _TICK)
+                except asyncio.TimeoutError:
+                    pass
+        finally:
+            for duty in duties:
+                duty.cancel()
+        self.log.info("restart")
+        self._board.reset()
+
+    def restart(self):
+        """Restart the board, in an orderly way."""
+        self._restart.set()
+
+    def state(self):
+        """(number, detail): what the light means, also while it is off."""
+        if self._listener.busy:
+            return status.RECEIVING, ""
+        shot = self._led.shot
+        return (self._state, self._detail) if shot is None else (shot, self._why)
+
+    def sectors(self):
+        """[(sector, key or None, generation, state)] of the settings' flash."""
+        return self._store.map()
+
+    def report(self):
+        """All that can be asked: state, network and why not, settings without passwords."""
+        number, detail = self.state()
+        return {
+            "state": {
+                "number": number,
+                "name": status.name(number),
+                "sentence": status.sentence(number),
+                "detail": detail,
+            },
+            "wifi": self._wifi.report(),
+            "settings": self.settings.public(),
+            "blinkup": {"open": self._open(), "receiving": self._listener.busy},
+            "uptime": self.uptime() // 1000,
+            "restart_cause": self._cause,
+            "heap_free": gc.mem_free(),
+            "release": RELEASE,
+            "generation": self._generation(),
+            "board": self._board.name(),
+            "id": self._id,
+        }
+
+    def _load(self):
+        """The stored settings; empty ones where there are none that can be used."""
+        try:
+            self._store.repair()
+            data = self._store.load(store.SETTINGS)
+            return Settings.from_bytes(data) if data is not None else Settings()
+        except store.StoreError as e:
+            self.log.error("settings: %s" % e)
+            self._set(status.NO_MEMORY, str(e))
+        except SettingsError as e:
+            # Not formatted, not overwritten: a later release may be able to read them.
+            self.log.error("settings: stored, but not readable: %s" % e)
+        return Settings()
+
+    def _generation(self):
+        for _, key, generation, state in self._store.map():
+            if key == store.SETTINGS and state == store.LIVE:
+                return generation
+        return 0
+
+    def _set(self, state, detail=""):
+        """The device's state, on light and log."""
+        if state == self._state and detail == self._detail:
+            return
+        self._state = state
+        self._detail = detail
+        self._led.show(state)
+        self.log.info("state: %s%s" % (status.name(state), " (%s)" % detail if detail else ""))
+
+    async def _duty(self, name, coroutine):
+        """A duty that ends says why, before the watchdog does what it must."""
+        try:
+            await coroutine
+            self.log.error("duty %s has ended" % name)
+        except Exception as e:
+            sys.print_exception(e)
+            self.log.error("duty %s has failed: %r" % (name, e))
+
+    def _tick(self):
+        """Once a second: the button, the windows."""
+        if self._button and self._button():
+            self._window.renew()
+        always = self.settings.led == 1 or self._state in _OFF_THE_NET
+        light = always or self._window.open()
+        if not light and self._state != status.CONNECTED and self._failure is not None:
+            self._led.show(self._failure)  # the last pattern names what failed
+        self._led.open(light)
+        self._listener.open(self._open())
+
+    def _open(self):
+        """BlinkUp is open with the light, and for as long as there is no connection."""
+        return self._window.open() or self.settings.led == 1 or not self._joined.is_set()
+
+    def _on_light(self, receiving):
+        """A transmission begins or ends."""
+        self._led.dark(receiving)
+        if receiving:
+            self._window.renew()
+
+    async def _on_blinkup(self, result):
+        """Something was received: store it, read it back, use it; or say why not."""
+        if result.settings is None:
+            self._refuse("%s: %s" % (result.stage, result.reason))
+        else:
+            self.log.info("blinkup: %s, %d symbols/s" % (result.mode, 1000000 // result.symbol_us))
+            try:
+                self._take(result.settings)
+            except SettingsError as e:
+                self._refuse(str(e))
+            except store.StoreError as e:
+                # Not the old ones in silence, and not the new ones until the next power cut.
+                self._unstored = True
+                self.log.error("blinkup: settings could not be stored: %s" % e)
+                self._use(Settings())
+                self._set(status.NOT_STORED, str(e))
+        await self._led.seen()
+
+    def _refuse(self, reason):
+        self.log.warn("blinkup: not understood: %s" % reason)
+        self._why = reason
+        self._led.show(status.NOT_UNDERSTOOD)
+
+    def _take(self, packet):
+        """Store what a packet changes, read it back, and use what was read."""
+        new = self.settings.apply(packet)
+        data = new.to_bytes()
+        same = self._store.load(store.SETTINGS) == data
+        if not same:
+            self._store.save(store.SETTINGS, data)
+        stored = Settings.from_bytes(self._store.load(store.SETTINGS))
+        self._why = ""
+        self._led.show(status.RECEIVED)
+        self.log.info("blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation()))
+        # The same settings, flashed again: nobody wants a working connection dropped for it.
+        if not same or self._unstored or not self._joined.is_set():
+            self._unstored = False
+            self._use(stored)
+
+    def _use(self, settings):
+        self.settings = settings
+        self._window.renew()
+        self._joined.clear()
+        self._wifi.use(settings)
+        self._set(status.SEARCHING if settings.networks else status.NO_SETTINGS)
+
+    def _on_wifi(self, state, detail):
+        """The station says what it is doing."""
+        if state == status.LOST:
+            self._window.renew()
+        if state == status.CONNECTED:
+            self._joined.set()
+            if self.settings.server:
+                return  # connected is said when the server answers
+        else:
+            self._joined.clear()
+        if self._state not in (status.NOT_STORED, status.NO_MEMORY):
+            self._set(state, detail or "")
+
+    async def _reach(self):
+        """Whenever there is a network: is the owner's server there?"""
+        wait = _REACH_AGAIN
+        while True:
+            await self._joined.wait()
+            server = self.settings.server
+            if server:
+                result, detail = await reach(server, self._resolve, self._open_connection, self._set)
+                if self._joined.is_set() and server == self.settings.server:
+                    self._set(result, detail)
+                wait = _REACH_AGAIN if result == status.CONNECTED else min(2 * wait, _REACH_MOST)
+            await asyncio.sleep_ms(wait)

@@ -1,0 +1,346 @@
+"""Join one of the stored networks, stay joined, and say truly why not.
+
+A try has stages: searching, joining, getting an address; each has its time-out. All known
+networks are tried in turn, then there is a pause, longer each time, and so on for ever.
+"""
+
+import asyncio
+import random
+
+from micropython import const
+
+from . import status
+
+_POLL_MS = const(250)
+_STAY_MS = const(1000)  # how often a connection is looked at
+_SETTLE_MS = const(100)  # leaving takes the driver a moment
+_SEARCH_MS = const(3000)  # who is still at it by then has found something
+_STALE_MS = const(8000)  # by then a try that fails has failed
+_JOIN_MS = const(15000)
+_ADDRESS_MS = const(20000)
+_STEADY_MS = const(10000)  # a shorter connection does not end the back-off
+_BACKOFF_MS = const(2000)
+_BACKOFF_MAX_MS = const(60000)
+
+# WLAN.status(): three of the port's own, the rest are reasons that the driver gives.
+_IDLE = const(1000)
+_CONNECTING = const(1001)
+_GOT_IP = const(1010)
+_TOO_MANY = const(5)
+_GONE = (200, 201, 212)  # no beacons, no access point, none strong enough
+_OTHER_SECURITY = (210, 211)
+_PASSWORD = (202, 204, 15)  # wrong password, handshake timed out, 4-way handshake timed out
+
+# What the driver raises; RuntimeError where the port has no text for the number.
+_DRIVER = (OSError, RuntimeError, ValueError, MemoryError)
+
+
+def judge(codes, secured, proven):
+    """The result that a network's last codes stand for (at most three, the newest last).
+
+    None: not sure yet, then the stage that failed is all that can be said. A wrong password
+    shows as 202, 204 or 203 by turns; an access point that refuses everybody shows 203 each
+    time. So 202 or 204 among the last three means wrong password, three others in a row mean
+    refused, and without a password there is only refusing. A password that has worked before
+    gets three chances, because a weak signal breaks handshakes too.
+    """
+    newest = codes[-1]
+    if newest in _GONE:
+        return status.NO_NETWORK
+    if newest in _OTHER_SECURITY:
+        return status.REFUSED if secured else status.WRONG_PASSWORD  # one is missing
+    if newest == _TOO_MANY or not secured:
+        return status.REFUSED
+    if proven and len(codes) < 3:
+        return None
+    for code in codes:
+        if code in _PASSWORD:
+            return status.WRONG_PASSWORD
+    return status.REFUSED if len(codes) == 3 else None
+
+
+class _Renewed(Exception):
+    """Other settings have come: whatever is going on ends here."""
+
+
+class _Known:
+    """A stored network, and what has been learnt of it since the settings came."""
+
+    def __init__(self, network):
+        self.network = network
+        self.codes = []
+        self.proven = False  # has been joined with this password
+        self.there = False  # was on the air when last looked for
+        self.rssi = self.channel = self.bssid = None  # as the last scan saw it
+
+
+class Wifi:
+    """The station. `hold` may be set to a callable: no scan starts while it returns true."""
+
+    def __init__(self, wlan, uptime, log, say):
+        # wlan: network.WLAN(STA_IF). uptime: callable, ms since start, never wrapping.
+        # say(state, ssid): called at each change.
+        self.hold = lambda: False
+        self.networks = []
+        self.state = status.NO_SETTINGS
+        self._wlan = wlan
+        self._uptime = uptime
+        self._log = log
+        self._say = say
+        self._renewed = asyncio.Event()
+        self._known = []
+        self._on = None  # the one that is being tried, or joined
+        self._errors = 0  # of the driver, in a row
+        self._failure = self._warned = None
+        self._begin()
+
+    def use(self, settings):
+        """From now on these networks and no others; from any state, at once."""
+        self.networks = list(settings.networks)
+        self._known = [_Known(network) for network in self.networks]
+        self._on = None
+        self.state = status.SEARCHING if self._known else status.NO_SETTINGS
+        self._renewed.set()
+        self._begin()
+        self._drop()
+
+    async def run(self):
+        """Join, stay, join again."""
+        while True:
+            self._renewed.clear()
+            try:
+                await self._live()
+            except _Renewed:
+                self._log.info("wifi: new settings, networks: %d" % len(self._known))
+
+    def report(self):
+        """Which network, since when (seconds of uptime), why not."""
+        known = self._on or _Known(None)
+        on = self.state == status.CONNECTED
+        ask = self._ask
+        return {
+            "ssid": known.network and known.network.ssid,
+            "state": status.name(self.state),
+            "since": self._since,
+            "reason": None if on else self._reason,
+            "attempts": self._attempts,
+            "address": ask(lambda: self._wlan.ifconfig()[0]) if on else None,
+            "rssi": ask(self._wlan.status, "rssi") if on else known.rssi,
+            "channel": ask(self._wlan.config, "channel") if on else known.channel,
+            "bssid": known.bssid,
+            "last_failure": self._failure,
+        }
+
+    async def _live(self):
+        # With these settings, until others come.
+        backoff = _BACKOFF_MS
+        while True:
+            if not self._known:
+                await self._leave()
+                await self._pause(_BACKOFF_MAX_MS)
+            elif await self._round():
+                backoff = _BACKOFF_MS  # lost after a good while: again at once
+            else:
+                await self._pause(backoff - backoff * random.getrandbits(8) // 1024)
+                backoff = min(2 * backoff, _BACKOFF_MAX_MS)
+
+    async def _round(self):
+        # One try of every network. True after a connection that deserved the name.
+        furthest = None
+        for known in await self._order():
+            result = await self._try(known)
+            if result == status.CONNECTED:
+                return await self._stay(known)
+            # Numbers of results rise with how far it got; the furthest says best what is wrong.
+            if not furthest or result > furthest[0]:
+                furthest = result, known, self._reason
+        self._tell(furthest[0], furthest[1])
+        self._reason = furthest[2]
+        return False
+
+    async def _order(self):
+        # The strongest on the air first, then by preference; hidden and unseen ones last.
+        await self._leave()
+        if len(self._known) > 1 and not self.hold():
+            self._tell(status.SEARCHING, None)
+            self._scan()
+        # sorted() is not stable in MicroPython: the position is part of the key.
+        places = [(999 if k.rssi is None else -k.rssi, i) for i, k in enumerate(self._known)]
+        return [self._known[i] for _, i in sorted(places)]
+
+    def _scan(self):
+        # Blocks for two seconds on the ESP32.
+        try:
+            self._switch_on()
+            found = self._wlan.scan()
+        except _DRIVER as e:
+            self._trouble(None, e)
+            return
+        for known in self._known:
+            known.rssi = known.channel = known.bssid = None
+            for ssid, bssid, channel, rssi, _, _ in found:
+                if ssid == known.network.ssid.encode():
+                    # The driver does not tell which of several it joins.
+                    alone = known.rssi is None
+                    known.bssid = ":".join("%02x" % byte for byte in bssid) if alone else None
+                    if alone or rssi > known.rssi:
+                        known.rssi, known.channel = rssi, channel
+            known.there = known.rssi is not None
+
+    async def _try(self, known):
+        # CONNECTED, or what failed.
+        self._attempts += 1
+        try:
+            await self._leave()
+            code = await self._join(known, self._connect(known))
+            if code == _CONNECTING:
+                code = await self._get_address(known)
+        except _DRIVER as e:
+            return self._trouble(known, e)
+        self._errors = 0
+        known.there = code not in _GONE
+        if code in (_GOT_IP, _CONNECTING):
+            known.proven = True
+            known.codes = []
+        if code == _GOT_IP:
+            return status.CONNECTED
+        self._drop()
+        if code == _CONNECTING:
+            return self._failed(known, status.NO_ADDRESS, "none in time")
+        if known.there:
+            known.codes = known.codes[-2:] + [code]
+        result = judge(known.codes if known.there else [code], known.network.password, known.proven)
+        return self._failed(known, result or status.JOINING, code or "timed out")
+
+    def _connect(self, known):
+        # Returns the code of an earlier failure: the port may go on telling it during this try.
+        network = known.network
+        self._tell(status.JOINING if known.there else status.SEARCHING, known)
+        self._switch_on()
+        if network.static:
+            self._wlan.ifconfig(tuple(network.static[:4]))
+        else:
+            self._wlan.ipconfig(dhcp4=True)
+        stale = self._wlan.status()
+        self._wlan.connect(network.ssid, network.password or None)
+        return stale
+
+    async def _join(self, known, stale):
+        # Until an access point has taken us (_CONNECTING, _GOT_IP), or the reason why not.
+        began = self._uptime()
+        while True:
+            await self._pause(_POLL_MS)
+            ms = self._uptime() - began
+            code = self._wlan.status()
+            if code == _GOT_IP:
+                return code
+            if self._associated():
+                return _CONNECTING
+            if code in (_IDLE, _CONNECTING):
+                if ms >= _SEARCH_MS:
+                    self._tell(status.JOINING, known)
+            elif code != stale or ms >= _STALE_MS:
+                return code
+            if ms >= _JOIN_MS:
+                return 0
+
+    async def _get_address(self, known):
+        # _GOT_IP, _CONNECTING when none came in time, or why the access point has gone.
+        self._tell(status.ADDRESS, known)
+        began = self._uptime()
+        while self._uptime() - began < _ADDRESS_MS:
+            await self._pause(_POLL_MS)
+            code = self._wlan.status()
+            if code == _GOT_IP:
+                return code
+            if not self._associated():
+                return 0 if code in (_IDLE, _CONNECTING) else code
+        return _CONNECTING
+
+    async def _stay(self, known):
+        # Until the connection is lost. True when it had lasted.
+        self._begin()
+        began = self._uptime()
+        self._tell(status.CONNECTED, known)
+        self._log.info("wifi: connected to %r" % known.network.ssid)
+        while self._ask(self._wlan.isconnected) and self._ask(self._wlan.ifconfig)[0] != "0.0.0.0":
+            await self._pause(_STAY_MS)
+        code = self._ask(self._wlan.status)
+        self._drop()
+        self._begin()
+        self._failed(known, status.LOST, code)
+        return self._uptime() - began >= _STEADY_MS
+
+    async def _leave(self):
+        # Nothing may be pending when the driver is asked for something new.
+        self._drop()
+        for _ in range(10):
+            await self._pause(_SETTLE_MS)
+            if not self._ask(self._wlan.isconnected):
+                return
+
+    def _drop(self):
+        # Whatever the driver is on or trying: it stops. If it does not listen, the radio goes off.
+        try:
+            if self._wlan.active():
+                self._wlan.disconnect()
+        except _DRIVER as e:
+            self._trouble(None, e)
+            self._ask(self._wlan.active, False)
+
+    def _switch_on(self):
+        if not self._wlan.active():
+            self._wlan.active(True)
+        # The driver must never go back to a network by itself.
+        if self._wlan.config("reconnects") != 0:
+            self._wlan.config(reconnects=0)
+
+    def _associated(self):
+        # Only an access point that has taken us has a strength.
+        return self._ask(self._wlan.status, "rssi") is not None
+
+    def _ask(self, question, *args):
+        try:
+            return question(*args)
+        except _DRIVER:
+            return None
+
+    def _trouble(self, known, error):
+        # A driver that only ever raises errors is restarted.
+        self._errors += 1
+        if self._errors % 3 == 0:
+            self._ask(self._wlan.active, False)
+        state = status.JOINING if known else self.state
+        return self._failed(known or self._on, state, "driver: %s" % error)
+
+    def _begin(self):
+        # A new chapter: joined, or trying anew.
+        self._since = self._uptime() // 1000
+        self._attempts = 0
+        self._reason = None
+
+    def _failed(self, known, state, detail):
+        text = "%s (%s)" % (status.name(state), detail)
+        if known:
+            text = "%r: %s" % (known.network.ssid, text)
+        if state != self._warned or not self._reason:
+            self._warned = state
+            self._log.warn("wifi: " + text)  # once, not at every try
+        self._failure = self._reason = text
+        self._tell(state, known)
+        return state
+
+    def _tell(self, state, known):
+        if state != self.state or known is not self._on:
+            self.state = state
+            self._on = known
+            self._say(state, known and known.network.ssid)
+
+    async def _pause(self, ms):
+        try:
+            await asyncio.wait_for_ms(self._renewed.wait(), ms)
+        except asyncio.TimeoutError:
+            pass
+        # Also when they came in the very moment in which the time was over.
+        if self._renewed.is_set():
+            raise _Renewed

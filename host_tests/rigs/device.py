@@ -1,0 +1,174 @@
+"""Rig for the whole device: a simulated board in virtual time, with a screen in front of it."""
+
+import asyncio
+import gc
+import random
+import socket
+import time
+
+import pins
+from sim import clock, world
+from sim.nor import PowerCut
+
+_COLOURS = {(0, 0): "-", (1, 0): "R", (0, 1): "G", (1, 1): "A"}
+
+_life = None  # the running device
+_seen = []  # (ms, colour) at each change of the light
+_joined = []  # every ssid that the radio ever tried
+
+
+def new(aps=(), start_us=0, seed=1):
+    """A new board, never used, among these access points."""
+    global _life
+    random.seed(seed)
+    world.reset(start_us)
+    asyncio.new_event_loop()
+    world.airspace.radio.on_attempt = lambda ssid, key: _joined.append(ssid)
+    for ap in aps:
+        world.airspace.add(**ap)
+    world.watchers.append(_watch)
+    _seen.clear()
+    _joined.clear()
+    _life = None
+
+
+def _watch(what):
+    if what == "led":
+        colour = _COLOURS[world.pins.get(pins.LED_RED, 0), world.pins.get(pins.LED_GREEN, 0)]
+        if _seen and _seen[-1][0] == clock.now_us() // 1000:
+            _seen.pop()  # two pins never change at once; nobody sees what is between
+        _seen.append((clock.now_us() // 1000, colour))
+
+
+def boot():
+    """Power on."""
+    global _life
+    from lutin import board
+    from lutin.device import Device
+
+    asyncio.new_event_loop()
+    clock._hooks.clear()
+    world.pins.clear()
+    for nor in world.flash.values():
+        nor.power_on()
+    _life = Device(board, time, asyncio.open_connection, socket.getaddrinfo)
+    asyncio.create_task(_life.run())
+
+
+def run(ms):
+    """Let ms pass; True, or why it ended early: an exit code, or "power cut"."""
+
+    async def wait():
+        await asyncio.sleep_ms(ms)
+
+    try:
+        asyncio.run(wait())
+    except SystemExit as e:
+        return e.args[0]
+    except PowerCut:
+        return "power cut"
+    return True
+
+
+def run_until(state, most_ms, step_ms=100):
+    """Run until the device is in the state of that name; ms it took, or None."""
+    start = clock.now_us()
+    while _life.report()["state"]["name"] != state:
+        if clock.now_us() - start > most_ms * 1000:
+            return None
+        if run(step_ms) is not True:
+            return None
+    return (clock.now_us() - start) // 1000
+
+
+def shine(levels, fps, idle=1.0):
+    """Show these levels from now on, then a white screen; returns how many ms they take."""
+    start = clock.now_us() + 500000
+    at = start
+    world.sensor.show(clock.now_us(), idle)
+    for i, level in enumerate(levels):
+        at = start + i * 1000000 // fps
+        world.sensor.show(at, level)
+    at = start + len(levels) * 1000000 // fps
+    world.sensor.show(at, idle)
+    return (at - clock.now_us()) // 1000
+
+
+def light(**conditions):
+    """Set attributes of the sensor's surroundings."""
+    for name, value in conditions.items():
+        setattr(world.sensor, name, value)
+
+
+def leds(since_ms=0):
+    """What the light showed since then: [(ms, colour)]."""
+    return [entry for entry in _seen if entry[0] >= since_ms]
+
+
+def now_ms():
+    return clock.now_us() // 1000
+
+
+def report():
+    return _life.report()
+
+
+def lines():
+    """The log's texts."""
+    return [line[3] for line in _life.log.lines()]
+
+
+def joined():
+    """Every ssid that the radio tried, in order."""
+    return list(_joined)
+
+
+def air(ssid, **fields):
+    """Change an access point."""
+    for ap in world.airspace.aps:
+        if ap.ssid == ssid:
+            for name, value in fields.items():
+                setattr(ap, name, value)
+
+
+def add_ap(**fields):
+    world.airspace.add(**fields)
+
+
+def wear(sectors, mode="stuck"):
+    for sector in sectors:
+        world.flash["lutin"].wear(sector, mode)
+
+
+def cut_after(n, torn):
+    """Cut the power at the n-th flash operation from now."""
+    world.flash["lutin"].cut_after(n, torn)
+
+
+def operations():
+    return world.flash["lutin"].operations
+
+
+def press(down):
+    world.pins[pins.BUTTON] = 0 if down else 1
+
+
+def console(line):
+    return list(_life._console.answer(line))
+
+
+def store(record):
+    """Put settings into the flash as an earlier life would have."""
+    from lutin.log import Log
+    from lutin.settings import Settings
+    from lutin.store import SETTINGS, Store
+
+    flash = __import__("esp32").Partition("lutin")
+    settings = Settings().apply(record)
+    Store(flash, Log(lambda: 0)).save(SETTINGS, settings.to_bytes())
+
+
+def heap():
+    gc.collect()
+    return gc.mem_alloc()
+
