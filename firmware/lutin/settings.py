@@ -227,7 +227,7 @@ def _static(quads):
     if not isinstance(quads, (list, tuple)) or not 4 <= len(quads) <= 5:
         raise SettingsError("static-address-incomplete")
     names = ("address", "netmask", "gateway", "dns", "dns")
-    numbers = [_quad(quad, what) for quad, what in zip(quads, names)]
+    numbers = [_quad(quads[i], names[i]) for i in range(len(quads))]
     address, mask, gateway = numbers[:3]
     hosts = mask ^ 0xFFFFFFFF
     # Ones, then zeros, with room for at least the device and its gateway: /8 to /30.
@@ -268,7 +268,7 @@ def _url(url, schemes, what):
     """A URL with a host, its scheme in lower case; or "", no URL."""
     if not _text(url, 255, what):
         return ""
-    scheme, user, host, rest = _split(url)
+    scheme, _, host, rest = _split(url)
     host, colon, port = host.partition(":")
     good = scheme.lower() in [name + "://" for name in schemes] and _is_name(host)
     good = good and (not colon or (port.isdigit() and 0 < int(port) < 65536))

@@ -88,12 +88,14 @@ class Store:
             # after this save, its record would win: leap over it.
             self._generation += _LEAP
         # Begin after the sector written last, so that wear goes round.
-        last = max(range(self._sectors), key=lambda s: table[s][2])
-        order = list(range(last + 1, self._sectors)) + list(range(last + 1))
+        start = max(range(self._sectors), key=lambda s: table[s][2]) + 1
+        order = list(range(start, self._sectors)) + list(range(start))
         mine = [s for s in order if table[s][1] in (None, key)]
         free = [s for s in mine if table[s][0] != LIVE]
-        # Those that failed before come last: they may have recovered, but who would bet on it.
-        for sector in [s for s in free if s not in self._bad] + [s for s in free if s in self._bad]:
+        # Last come those that failed before, and older records: they are what is left if the newest,
+        # after a cut, was whole only by luck.
+        last = [s for s in free if s in self._bad or table[s][0] == OLD]
+        for sector in [s for s in free if s not in last] + last:
             self._generation += 1
             if self._write(sector, key, data):
                 break
@@ -166,7 +168,7 @@ class Store:
         """True where there is nothing to read: ones as erased, or zeros as wiped."""
         for at in range(0, self._block, _CHUNK):
             self._flash.readblocks(sector, self._chunk, at)
-            if self._chunk != self._ones and self._chunk != self._zeros:
+            if self._chunk != (self._ones if self._chunk[0] else self._zeros):
                 return False
         return True
 

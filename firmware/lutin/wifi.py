@@ -26,7 +26,6 @@ _BACKOFF_MAX_MS = const(60000)
 _IDLE = const(1000)
 _CONNECTING = const(1001)
 _GOT_IP = const(1010)
-_TOO_MANY = const(5)
 _GONE = (200, 201, 212)  # no beacons, no access point, none strong enough
 _OTHER_SECURITY = (210, 211)
 _PASSWORD = (202, 204, 15)  # wrong password, handshake timed out, 4-way handshake timed out
@@ -36,10 +35,9 @@ _DRIVER = (OSError, RuntimeError, ValueError, MemoryError)
 
 
 def judge(codes, secured, proven):
-    """The result that a network's last codes stand for (at most three, the newest last).
+    """What a network's last codes (at most three, the newest last) mean; None: not sure yet.
 
-    None: not sure yet, then the stage that failed is all that can be said. A wrong password
-    shows as 202, 204 or 203 by turns; an access point that refuses everybody shows 203 each
+    A wrong password shows as 202, 204 or 203 by turns; who refuses everybody shows 203 each
     time. So 202 or 204 among the last three means wrong password, three others in a row mean
     refused, and without a password there is only refusing. A password that has worked before
     gets three chances, because a weak signal breaks handshakes too.
@@ -49,7 +47,7 @@ def judge(codes, secured, proven):
         return status.NO_NETWORK
     if newest in _OTHER_SECURITY:
         return status.REFUSED if secured else status.WRONG_PASSWORD  # one is missing
-    if newest == _TOO_MANY or not secured:
+    if not secured:
         return status.REFUSED
     if proven and len(codes) < 3:
         return None
@@ -81,7 +79,6 @@ class Wifi:
         # wlan: network.WLAN(STA_IF). uptime: callable, ms since start, never wrapping.
         # say(state, ssid): called at each change.
         self.hold = lambda: False
-        self.networks = []
         self.state = status.NO_SETTINGS
         self._wlan = wlan
         self._uptime = uptime
@@ -96,8 +93,7 @@ class Wifi:
 
     def use(self, settings):
         """From now on these networks and no others; from any state, at once."""
-        self.networks = list(settings.networks)
-        self._known = [_Known(network) for network in self.networks]
+        self._known = [_Known(network) for network in settings.networks]
         self._on = None
         self.state = status.SEARCHING if self._known else status.NO_SETTINGS
         self._renewed.set()
@@ -117,16 +113,16 @@ class Wifi:
         """Which network, since when (seconds of uptime), why not."""
         known = self._on or _Known(None)
         on = self.state == status.CONNECTED
-        ask = self._ask
+        ask, wlan = self._ask, self._wlan
         return {
             "ssid": known.network and known.network.ssid,
             "state": status.name(self.state),
             "since": self._since,
             "reason": None if on else self._reason,
             "attempts": self._attempts,
-            "address": ask(lambda: self._wlan.ifconfig()[0]) if on else None,
-            "rssi": ask(self._wlan.status, "rssi") if on else known.rssi,
-            "channel": ask(self._wlan.config, "channel") if on else known.channel,
+            "address": ask(lambda: wlan.ifconfig()[0]) if on else None,
+            "rssi": ask(wlan.status, "rssi") if on else known.rssi,
+            "channel": ask(wlan.config, "channel") if on else known.channel,
             "bssid": known.bssid,
             "last_failure": self._failure,
         }
@@ -160,9 +156,9 @@ class Wifi:
 
     async def _order(self):
         # The strongest on the air first, then by preference; hidden and unseen ones last.
-        await self._leave()
         if len(self._known) > 1 and not self.hold():
             self._tell(status.SEARCHING, None)
+            await self._leave()
             self._scan()
         # sorted() is not stable in MicroPython: the position is part of the key.
         places = [(999 if k.rssi is None else -k.rssi, i) for i, k in enumerate(self._known)]
@@ -193,24 +189,24 @@ class Wifi:
         try:
             await self._leave()
             code = await self._join(known, self._connect(known))
-            if code == _CONNECTING:
+            if code is None:
                 code = await self._get_address(known)
         except _DRIVER as e:
             return self._trouble(known, e)
         self._errors = 0
         known.there = code not in _GONE
         if code in (_GOT_IP, _CONNECTING):
-            known.proven = True
-            known.codes = []
+            known.proven, known.codes = True, []
         if code == _GOT_IP:
             return status.CONNECTED
         self._drop()
         if code == _CONNECTING:
             return self._failed(known, status.NO_ADDRESS, "none in time")
+        codes = known.codes[-2:] + [code]
         if known.there:
-            known.codes = known.codes[-2:] + [code]
-        result = judge(known.codes if known.there else [code], known.network.password, known.proven)
-        return self._failed(known, result or status.JOINING, code or "timed out")
+            known.codes = codes
+        result = judge(codes, known.network.password, known.proven) or status.JOINING
+        return self._failed(known, result, code or "timed out")
 
     def _connect(self, known):
         # Returns the code of an earlier failure: the port may go on telling it during this try.
@@ -226,16 +222,14 @@ class Wifi:
         return stale
 
     async def _join(self, known, stale):
-        # Until an access point has taken us (_CONNECTING, _GOT_IP), or the reason why not.
+        # None as soon as an access point has taken us, else the reason why not.
         began = self._uptime()
         while True:
             await self._pause(_POLL_MS)
+            if self._associated():
+                return None
             ms = self._uptime() - began
             code = self._wlan.status()
-            if code == _GOT_IP:
-                return code
-            if self._associated():
-                return _CONNECTING
             if code in (_IDLE, _CONNECTING):
                 if ms >= _SEARCH_MS:
                     self._tell(status.JOINING, known)
@@ -248,27 +242,24 @@ class Wifi:
         # _GOT_IP, _CONNECTING when none came in time, or why the access point has gone.
         self._tell(status.ADDRESS, known)
         began = self._uptime()
-        while self._uptime() - began < _ADDRESS_MS:
-            await self._pause(_POLL_MS)
+        while self._associated():
             code = self._wlan.status()
-            if code == _GOT_IP:
-                return code
-            if not self._associated():
-                return 0 if code in (_IDLE, _CONNECTING) else code
-        return _CONNECTING
+            if code == _GOT_IP or self._uptime() - began >= _ADDRESS_MS:
+                return code if code == _GOT_IP else _CONNECTING
+            await self._pause(_POLL_MS)
+        code = self._wlan.status()
+        return 0 if code in (_IDLE, _CONNECTING) else code
 
     async def _stay(self, known):
         # Until the connection is lost. True when it had lasted.
         self._begin()
         began = self._uptime()
-        self._tell(status.CONNECTED, known)
         self._log.info("wifi: connected to %r" % known.network.ssid)
-        while self._ask(self._wlan.isconnected) and self._ask(self._wlan.ifconfig)[0] != "0.0.0.0":
+        self._tell(status.CONNECTED, known)
+        while self._ask(self._wlan.isconnected):
             await self._pause(_STAY_MS)
-        code = self._ask(self._wlan.status)
-        self._drop()
         self._begin()
-        self._failed(known, status.LOST, code)
+        self._failed(known, status.LOST, self._ask(self._wlan.status))
         return self._uptime() - began >= _STEADY_MS
 
     async def _leave(self):
@@ -285,7 +276,7 @@ class Wifi:
             if self._wlan.active():
                 self._wlan.disconnect()
         except _DRIVER as e:
-            self._trouble(None, e)
+            self._trouble(self._on, e)
             self._ask(self._wlan.active, False)
 
     def _switch_on(self):
@@ -310,8 +301,7 @@ class Wifi:
         self._errors += 1
         if self._errors % 3 == 0:
             self._ask(self._wlan.active, False)
-        state = status.JOINING if known else self.state
-        return self._failed(known or self._on, state, "driver: %s" % error)
+        return self._failed(known, status.JOINING if known else self.state, "driver: %s" % error)
 
     def _begin(self):
         # A new chapter: joined, or trying anew.
@@ -320,9 +310,7 @@ class Wifi:
         self._reason = None
 
     def _failed(self, known, state, detail):
-        text = "%s (%s)" % (status.name(state), detail)
-        if known:
-            text = "%r: %s" % (known.network.ssid, text)
+        text = "%r: %s (%s)" % (known and known.network.ssid, status.name(state), detail)
         if state != self._warned or not self._reason:
             self._warned = state
             self._log.warn("wifi: " + text)  # once, not at every try

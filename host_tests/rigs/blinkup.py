@@ -58,3 +58,66 @@ def parse(data):
 
 def crc16(data):
     return packets.crc16(data)
+
+
+def decode_locked(data):
+    """How many samples could not be taken without memory."""
+    import micropython
+
+    receiver = Receiver()
+    unpack_from = struct.unpack_from
+    failed = 0
+    for i in range(len(data) // 6 * 9 // 10):  # not the end, where the result is made
+        t, v = unpack_from("<IH", data, i * 6)
+        t &= 0x3FFFFFFF
+        micropython.heap_lock()
+        try:
+            receiver.feed(t, v)
+        except MemoryError:
+            failed += 1
+        micropython.heap_unlock()
+    return failed
+
+
+def random_light(kind, seconds, seed):
+    """All settings that come of light without meaning: levels, pulses, packets or bits at random."""
+    import random
+
+    random.seed(seed)
+    receiver = Receiver()
+    out = []
+    pending = []
+    level = 0.0
+    shown = 0.0
+    for ms in range(seconds * 1000):
+        if not pending:
+            pending = _nonsense(kind, random)
+        level, left = pending[0]
+        if left <= 1:
+            pending.pop(0)
+        else:
+            pending[0] = (level, left - 1)
+        shown += (level - shown) * 0.4
+        value = int(max(0, shown) * 60000) + random.getrandbits(8)
+        result = receiver.feed((ms * 1000) & 0x3FFFFFFF, value)
+        if result and result.settings:
+            out.append(show(result, ms * 1000))
+    return out
+
+
+def _nonsense(kind, random):
+    """[(level, ms)] of some seconds."""
+    choice = random.choice
+    if kind == "levels":
+        return [(random.random(), random.randint(1, 300)) for _ in range(30)]
+    ms = choice((8, 17, 33, 50))
+    if kind == "pulses":
+        return [(choice((0.0, 0.35, 1.0)), ms) for _ in range(60)]
+    out = []
+    if kind == "packets":
+        # A true sync and start, and then chance.
+        for bit in [0] * 16 + [0, 0, 1, 0, 1, 0, 1, 0] + [random.getrandbits(1) for _ in range(300)]:
+            out += [(0.0, ms), (1.0 if bit else 0.35, ms)]
+        return out
+    stream = [0, 1] * 32 + [0, 0, 1, 0, 1, 0, 1, 0] + [random.getrandbits(1) for _ in range(300)]
+    return [(float(bit), ms) for bit in stream]

@@ -42,9 +42,9 @@ class Nor:
 
     def _open(self, path):
         try:
-            file = open(path, "r+b")
+            file = open(path, "r+b")  # noqa: SIM115 (it stays open)
         except OSError:
-            file = open(path, "w+b")
+            file = open(path, "w+b")  # noqa: SIM115
         kept = file.read()
         if len(kept) > len(self.cells):
             raise ValueError("%s is larger than the flash" % path)

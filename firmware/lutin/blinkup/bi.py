@@ -22,6 +22,8 @@ class Bi:
     def __init__(self):
         self._runs = array("l", [0] * _SYNC)
         self.assembler = Assembler()
+        self.time = self.pulses = self.doubts = 0
+        self._symbol = self._bias = self._next = self._start = 0
         self.reset()
 
     def reset(self):
@@ -127,8 +129,7 @@ class Bi:
         self._next = at + (symbol >> 1) + self._bias
         self.time = at >> 4
         self.pulses = _SYNC // 2
-        self.doubts = 0
-        self.period = symbol * 2 >> 4
+        self.doubts = 0  # none are counted: the levels are far apart
         return True
 
     def _bit(self, bit):

@@ -14,6 +14,10 @@ class Grid:
     """
 
     def __init__(self):
+        # All fields from the start: a new one takes memory, and there is none while sampling.
+        self._from = 0
+        self._slope = 0
+        self._steps = 1
         self.reset()
 
     def reset(self):

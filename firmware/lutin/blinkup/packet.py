@@ -75,6 +75,10 @@ class Assembler:
                     raise PacketError("record-overflow")
         return self.count == length + 3
 
+    def left(self):
+        """Bytes still to come, as far as is known."""
+        return self._buffer[0] + 3 - self.count if self.count else 0
+
     def packet(self):
         """LEN, records and CRC, as received."""
         return memoryview(self._buffer)[: self.count]

@@ -12,6 +12,8 @@ _WIDTHS = (4, 9, 18)  # ms: for quick screens; for lamps of 100 to 120 Hz; for t
 _CARRIER = const(8)  # equal pulses that make a transmission likely
 _QUIET = const(1500)  # ms: no sender makes one wait so long within a packet
 _BYTES = const(2)  # a packet that broke off before was perhaps none
+_PATIENCE = const(1200)  # ms: lamps can fake a start just before the true one comes
+_STEADY = const(400)  # ms without a pulse: nothing is coming any more
 
 
 class Result:
@@ -57,6 +59,7 @@ class Receiver:
         self._ears = tuple(_Ear(width) for width in _WIDTHS)
         self._failed = None  # the failure of the packet that got furthest
         self._bytes = 0
+        self._wait = 0  # ms until it is told
 
     def reset(self):
         """Forget all light seen so far."""
@@ -64,7 +67,7 @@ class Receiver:
         for ear in self._ears:
             ear.reset()
         self._failed = None
-        self._bytes = 0
+        self._bytes = self._wait = 0
 
     def carrier(self):
         """Whether a transmission seems to be under way."""
@@ -90,12 +93,13 @@ class Receiver:
         steps = self._grid.feed(t, value)
         if steps <= 0:
             return self._gap() if steps else None
-        result = None
         for i in range(steps):
             value = self._grid.value(i)
             for ear in self._ears:
-                result = self._step(ear, value) or result
-        return result
+                result = self._step(ear, value)
+                if result:
+                    return result
+        return self._report(steps) if self._failed else None
 
     def _step(self, ear, value):
         pulses = ear.pulses
@@ -104,7 +108,7 @@ class Receiver:
         if pulses.step(value):
             height = pulses.height
             time = pulses.time
-            pulses.held = False
+            grey = 0
             for packet in ear.packets:
                 if packet.active and packet is not bi:
                     try:
@@ -113,10 +117,14 @@ class Receiver:
                     except PacketError as e:
                         self._fail(packet, "packet", e.args[0])
                     if packet.active:
-                        pulses.hold(packet.grey)
+                        grey = max(grey, packet.grey)
             if ear.sync.pulse(height, time):
                 self._free(ear).begin(ear.sync, time)
-                pulses.hold(ear.sync.grey)
+                grey = max(grey, ear.sync.grey)
+            if grey:
+                pulses.hold(grey)
+            else:
+                pulses.held = False
             if pulses.run >= _CARRIER - 2:
                 bi.level(pulses.middle)
             elif not bi.active:
@@ -130,18 +138,20 @@ class Receiver:
             self._tidy(ear)
         if result:
             self.reset()
-            return result
-        return self._report()
+        return result
 
     def _free(self, ear):
-        """Room for one more packet: a free one, or the one that has got least far."""
+        """Room for one more packet: a free one, or the one with the most still to come.
+
+        Where data looked like a start, the length that follows is chance, and often long.
+        """
         worst = None
         for packet in ear.packets:
             if packet is ear.bi:
                 continue
             if not packet.active:
                 return packet
-            if worst is None or packet.assembler.count < worst.assembler.count:
+            if worst is None or packet.assembler.left() > worst.assembler.left():
                 worst = packet
         return worst
 
@@ -164,14 +174,15 @@ class Receiver:
         if count >= _BYTES and count > self._bytes:
             self._bytes = count
             self._failed = Result(None, stage, reason, packet)
+            self._wait = 0 if stage == "symbols" else _PATIENCE
 
-    def _report(self):
-        """The failure, once no other packet can still succeed."""
-        failed = self._failed
-        if failed is None or self.reading():
+    def _report(self, ms):
+        """The failure, once no other packet is being read that could still succeed."""
+        self._wait -= ms
+        if self.reading() or self._wait > 0 and self.quiet() < _STEADY:
             return None
-        self._failed = None
-        self._bytes = 0
+        failed = self._failed
+        self.reset()
         return failed
 
     def _tidy(self, ear):
@@ -187,6 +198,6 @@ class Receiver:
             for packet in ear.packets:
                 if packet.active:
                     self._fail(packet, "symbols", "sampling-gap")
-        failed = self._report()
+        failed = self._failed
         self.reset()
         return failed

@@ -71,6 +71,7 @@ class TriPacket:
     def __init__(self):
         self.assembler = Assembler()
         self.active = False
+        self.grey = self.white = self.period = self.time = self.pulses = self.doubts = 0
 
     def begin(self, sync, time):
         """Start behind the 0x2A that `sync` has just seen."""

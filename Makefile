@@ -1,0 +1,46 @@
+# Everything sets itself up: .venv from the package registries, nothing else.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+
+run: $(VENV)/run ## the whole device in a browser; PORT=8001, RESET=1 for a new board
+	@$(BIN)/lutin run --port $(PORT) $(if $(RESET),--reset) $(if $(NO_BROWSER),--no-browser)
+
+test: $(VENV)/test ## all tests; ARGS="-k store" for some of them
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/lint ## ruff and basedpyright, firmware against the ESP32's stubs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/basedpyright --project tools
+	@$(BIN)/basedpyright --project firmware
+
+bench: $(VENV)/test ## figures: work per sample, memory, flash operations
+	@$(BIN)/python -m host_tests.bench
+
+clean: ## remove everything that make has made
+	rm -rf $(VENV) .cache .desk build typings
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "lutin needs Python 3.10 or later; this is $$($(PYTHON) -V). Another one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "No venv: on Debian, apt install python3-venv."; exit 1; }
+
+$(VENV)/run: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/test: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/run
+
+$(VENV)/lint: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	@touch $@ $(VENV)/run $(VENV)/test

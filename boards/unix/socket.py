@@ -1,0 +1,158 @@
+"""`socket` behind the simulated air: without an address nothing is reached, and in some networks a
+landing page stands before everything.
+
+Beyond the air is the host's own network, loopback included. The host's module stays reachable as
+`usocket`, without any air: the bench's own connection uses that.
+"""
+
+import io
+import select
+
+import network
+import usocket
+from sim import world
+from usocket import AF_INET, AF_INET6, SO_BROADCAST, SO_REUSEADDR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET
+
+IPPROTO_IP = 0
+IPPROTO_TCP = 6
+IPPROTO_UDP = 17
+
+_EAI_FAIL = -202  # lwIP's: no answer to a name
+# newlib's numbers, which the port passes on as they are.
+_EHOSTUNREACH = 118
+_ECONNABORTED = 113
+_ECONNREFUSED = 111
+
+_POLL = 3  # requests of the stream protocol
+_FILENO = 10
+_READABLE = 1
+_WRITABLE = 4
+
+_REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: http://login.landing/\r\nContent-Length: 0\r\n\r\n"
+_PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>Please log in."
+
+
+def _landing():
+    """Whose landing page stands before the internet; OSError where there is no network at all."""
+    if not network.WLAN().isconnected():
+        raise OSError(_EHOSTUNREACH)
+    ap = world.airspace.radio.ap
+    return ap if ap.landing else None
+
+
+def getaddrinfo(host, port, *hints):
+    """As the ESP32's: blocks, one address, names need a network. Numbers do not."""
+    if host.replace(".", "").isdigit() or not host:
+        return usocket.getaddrinfo(host or "0.0.0.0", port, AF_INET, SOCK_STREAM)
+    try:
+        ap = _landing()
+        return usocket.getaddrinfo(ap.gateway() if ap else host, port, AF_INET, SOCK_STREAM)
+    except OSError:
+        raise OSError(_EAI_FAIL)
+
+
+class socket(io.IOBase):
+    """A socket of the host that the air is asked about; or one end of a landing page."""
+
+    def __init__(self, *kind, inner=None):
+        self._inner = inner or usocket.socket(*kind)
+        self._page = None
+        self._link = network.WLAN().links  # a lost connection to the network takes its sockets with it
+
+    def connect(self, address):
+        """Towards the host, or to the landing page: to that on every port but 443's."""
+        ap = _landing()
+        self._link = network.WLAN().links
+        if isinstance(address, tuple):
+            address = getaddrinfo(*address)[0][-1]
+        if ap is None:
+            self._inner.connect(address)
+        elif address[2] << 8 | address[3] == 443:
+            raise OSError(_ECONNREFUSED)  # it has no certificate to pretend with
+        else:
+            self._page = _Page(ap.landing)
+
+    def ioctl(self, request, argument):
+        """Asked by select and asyncio."""
+        if request == _FILENO:
+            return -22 if self._page else self._inner.fileno()
+        if request != _POLL:
+            return 0
+        if self._page:
+            return argument & (_WRITABLE | (_READABLE if self._page.answer is not None else 0))
+        poller = select.poll()  # TLS asks here, and not for the number
+        poller.register(self._inner, argument)
+        ready = poller.poll(0)
+        return ready[0][1] if ready else 0
+
+    def _stream(self):
+        if self._link != network.WLAN().links or not network.WLAN().isconnected():
+            raise OSError(_ECONNABORTED)
+        return self._page or self._inner
+
+    def read(self, *size):
+        """Up to that many bytes, None when there are none yet."""
+        return self._stream().read(*size)
+
+    def readinto(self, buffer, *size):
+        """As read, into a buffer."""
+        return self._stream().readinto(buffer, *size)
+
+    def readline(self, *size):
+        """As read, to the end of the line."""
+        return self._stream().readline(*size)
+
+    def write(self, data, *size):
+        """How many bytes were taken."""
+        return self._stream().write(data, *size)
+
+    recv = read
+    send = write
+    sendall = write
+
+    def accept(self):
+        """(socket, address) of who connects."""
+        inner, address = self._inner.accept()
+        return socket(inner=inner), address
+
+    def sendto(self, data, address):
+        """A datagram, lost where a landing page stands."""
+        if _landing():
+            return len(data)
+        return self._inner.sendto(data, address)
+
+    def __getattr__(self, name):
+        # bind, listen, recvfrom, setblocking, settimeout, setsockopt, fileno
+        return getattr(self._inner, name)
+
+    def makefile(self, *mode):
+        """The socket is a stream already."""
+        return self
+
+    def close(self):
+        """The end."""
+        self._inner.close()
+
+
+class _Page:
+    """The other end: takes a request, answers as landing pages do."""
+
+    def __init__(self, kind):
+        self._kind = kind
+        self._request = b""
+        self.answer = None
+
+    def write(self, data, *size):
+        self._request = (self._request + bytes(data))[-2000:]
+        if self.answer is None and b"\r\n\r\n" in self._request:
+            self.answer = io.BytesIO(_PAGE if self._kind == "page" else _REDIRECT)
+        return len(data)
+
+    def read(self, *size):
+        return self.answer and self.answer.read(*size)
+
+    def readline(self, *size):
+        return self.answer and self.answer.readline(*size)
+
+    def readinto(self, buffer, *size):
+        return self.answer and self.answer.readinto(buffer, *size)

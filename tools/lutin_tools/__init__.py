@@ -1,0 +1,1 @@
+"""Programs for the person at the desk."""
