@@ -48,6 +48,7 @@ class Device:
         self._state = status.STARTING
         self._detail = ""
         self._why = ""  # why the last BlinkUp was not understood
+        self._duties = []
         self._failure = None  # what the light says last before it goes dark
         self._unstored = False  # new settings came and could not be stored
         self._watchdog = board.watchdog(_WATCHDOG)
@@ -66,7 +67,7 @@ class Device:
         if self._state != status.NO_MEMORY:
             self._set(status.SEARCHING if self.settings.networks else status.NO_SETTINGS)
         self._wifi.use(self.settings)
-        duties = [
+        self._duties = duties = [
             asyncio.create_task(self._duty(name, coroutine))
             for name, coroutine in (
                 ("light", self._led.run()),

@@ -18,7 +18,7 @@ async def reach(url, resolve, open_connection, say):
     it encrypts and checks nothing. say(state, host) is called at each stage.
     """
     try:
-        secure, host, port, path = split(url)
+        secure, host, port, path, guarded = split(url)
     except ValueError:
         return status.NO_NAME, "bad-address"
     say(status.RESOLVING, host)
@@ -33,7 +33,7 @@ async def reach(url, resolve, open_connection, say):
         opening = open_connection(host, port, ssl=True) if secure else open_connection(host, port)
         stream, _ = await asyncio.wait_for_ms(opening, _STAGE_MS)
         answer = await asyncio.wait_for_ms(_ask(stream, host, port, path), _STAGE_MS)
-        return judge(answer, host)
+        return judge(answer, host, guarded)
     except _TROUBLE as e:
         return status.NO_SERVER, _why(e)
     finally:
@@ -45,23 +45,24 @@ async def reach(url, resolve, open_connection, say):
 
 
 def split(url):
-    """(https?, host, port, path with a / at its end); ValueError for anything else."""
+    """(https?, host, port, path with a / at its end, user and password in it?), or ValueError."""
     for char in url:
         if not "!" <= char <= "~":
             raise ValueError  # a line break would be a second request
     scheme, mark, rest = url.partition("://")
     host, _, path = rest.partition("/")
-    host, colon, port = host.partition(":")
+    guarded = "@" in host
+    host, colon, port = host.split("@")[-1].partition(":")
     if scheme not in ("http", "https") or not mark or not host:
         raise ValueError
     secure = scheme == "https"
     port = int(port) if colon else 443 if secure else 80
     if not 0 < port < 65536:
         raise ValueError
-    return secure, host, port, "/" + (path.rstrip("/") + "/" if path else "")
+    return secure, host, port, "/" + (path.rstrip("/") + "/" if path else ""), guarded
 
 
-def judge(answer, host):
+def judge(answer, host, guarded):
     """(state, detail) of the first bytes of an answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -70,6 +71,9 @@ def judge(answer, host):
         return status.NO_SERVER, "not-http" if answer else "no-answer"
     code = str(code[:3], "ascii") if code[:3].isdigit() else "?"
     kind = _field(lines, b"content-type")
+    if code == "401" and guarded:
+        # Not sent here: what answers might be anybody. It is asked for, and that is expected.
+        return status.CONNECTED, ""
     if code == "511":
         return status.LANDING_PAGE, "login-wanted"
     if code[0] == "3":

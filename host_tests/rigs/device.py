@@ -14,6 +14,7 @@ _COLOURS = {(0, 0): "-", (1, 0): "R", (0, 1): "G", (1, 1): "A"}
 
 _life = None  # the running device
 _seen = []  # (ms, colour) at each change of the light
+_peeked = []
 _joined = []  # every ssid that the radio ever tried
 
 
@@ -23,13 +24,17 @@ def new(aps=(), start_us=0, seed=1):
     random.seed(seed)
     world.reset(start_us)
     asyncio.new_event_loop()
-    world.airspace.radio.on_attempt = lambda ssid, key: _joined.append(ssid)
+    world.airspace.radio.on_attempt = _tried
     for ap in aps:
         world.airspace.add(**ap)
     world.watchers.append(_watch)
     _seen.clear()
     _joined.clear()
     _life = None
+
+
+def _tried(ssid, key):
+    _joined.append(ssid)
 
 
 def _watch(what):
@@ -98,6 +103,16 @@ def light(**conditions):
     """Set attributes of the sensor's surroundings."""
     for name, value in conditions.items():
         setattr(world.sensor, name, value)
+
+
+def peek(ms):
+    """Note the state in so many ms from now, also while sampling keeps everything else waiting."""
+    _peeked.clear()
+    clock.at(clock.now_us() + ms * 1000, lambda: _peeked.append(_life.report()["state"]["name"]))
+
+
+def peeked():
+    return _peeked
 
 
 def leds(since_ms=0):
@@ -169,6 +184,37 @@ def store(record):
 
 
 def heap():
+    """Bytes in use, without what this rig has noted down."""
+    global _seen, _joined
+    _seen = []
+    _joined = []
     gc.collect()
     return gc.mem_alloc()
 
+
+
+def no_flash():
+    """The partition table has no `lutin`."""
+    world.flash = {}
+
+
+def store_bytes(data):
+    """A record of settings that is whole, and no settings."""
+    from lutin.log import Log
+    from lutin.store import SETTINGS, Store
+
+    Store(__import__("esp32").Partition("lutin"), Log(lambda: 0)).save(SETTINGS, data)
+
+
+def kill_duty():
+    """A bug in a duty, as one that nobody has found yet would show itself."""
+
+    def broken(colour):
+        raise RuntimeError("a bug")
+
+    _life._led._driver.show = broken
+
+
+def alive():
+    """Whether every duty still runs."""
+    return not any(duty.done() for duty in _life._duties)
