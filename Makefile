@@ -23,7 +23,7 @@ lint: $(VENV)/lint ## ruff and basedpyright, firmware against the ESP32's stubs
 	@$(BIN)/basedpyright --project firmware
 
 bench: $(VENV)/test ## figures: work per sample, memory, flash operations
-	@$(BIN)/python -m host_tests.bench
+	@$(BIN)/python host_tests/bench.py
 
 clean: ## remove everything that make has made
 	rm -rf $(VENV) .cache .desk build typings

@@ -121,3 +121,37 @@ def _nonsense(kind, random):
         return out
     stream = [0, 1] * 32 + [0, 0, 1, 0, 1, 0, 1, 0] + [random.getrandbits(1) for _ in range(300)]
     return [(float(bit), ms) for bit in stream]
+
+
+def receiver_size():
+    """Bytes that a receiver takes, here."""
+    import gc
+
+    gc.collect()
+    before = gc.mem_alloc()
+    receiver = Receiver()
+    gc.collect()
+    size = gc.mem_alloc() - before
+    assert receiver
+    return size
+
+
+def longest_step(data):
+    """The longest feed() as a multiple of the median; each is the shortest of several runs."""
+    import gc
+    import utime
+
+    size = len(data) // 6
+    best = [1 << 30] * size
+    for _ in range(5):
+        receiver = Receiver()
+        gc.collect()
+        gc.disable()
+        for i in range(size):
+            t, v = struct.unpack_from("<IH", data, i * 6)
+            start = utime.ticks_us()
+            receiver.feed(t, v)
+            best[i] = min(best[i], utime.ticks_us() - start)
+        gc.enable()
+    order = sorted(best)
+    return order[-1] // max(1, order[size // 2])

@@ -30,7 +30,7 @@ class Bi:
         """Nothing seen."""
         self._at = 0
         self._seen = 0
-        self._middle = 0
+        self.middle = 0  # half way between black and white; 0: not known, and step() need not be called
         self._y = 0
         self._light = False
         self._edge = 0
@@ -42,23 +42,21 @@ class Bi:
 
     def level(self, middle):
         """The middle of the last full pulse; follows brightness."""
-        if self._middle:
-            self._middle += (middle - self._middle) >> 2
+        if self.middle:
+            self.middle += (middle - self.middle) >> 2
         else:
-            self._middle = middle
+            self.middle = middle
 
     def lose(self):
         """There is no carrier: nothing is known of the levels any more."""
-        self._middle = 0
+        self.middle = 0
         self._seen = 0
 
     def step(self, y, unit, now):
         """Take the next millisecond; True when the packet is whole, PacketError when it cannot be one."""
-        middle = self._middle
+        middle = self.middle
         before = self._y
         self._y = y
-        if not middle:
-            return False
         done = False
         # An eighth of a pulse of play, so that noise on a slow edge does not count.
         if self._light:

@@ -129,11 +129,12 @@ class Receiver:
                 bi.level(pulses.middle)
             elif not bi.active:
                 bi.lose()
-        try:
-            if bi.step(pulses.y, pulses.unit, pulses.now):
-                result = self._whole(bi) or result
-        except PacketError as e:
-            self._fail(bi, "packet", e.args[0])
+        if bi.middle:
+            try:
+                if bi.step(pulses.y, pulses.unit, pulses.now):
+                    result = self._whole(bi) or result
+            except PacketError as e:
+                self._fail(bi, "packet", e.args[0])
         if not pulses.now & 63:
             self._tidy(ear)
         if result:

@@ -1,0 +1,101 @@
+"""`make bench`: figures that a change may move. Counts and ratios, no seconds.
+
+Instructions are those of the unix port on this machine's processor, counted by callgrind
+(Debian's valgrind): the same in every run, and in proportion to what a board has to do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from lightmaker import pack, packet, record, symbols, transmission  # noqa: E402
+from unixport import PATH, ROOT, Rig, micropython  # noqa: E402
+
+HOME = {"ssid": "Home", "password": "correct-horse-9"}
+PACKET = packet(record(1, b"Home") + record(6, b"correct-horse-9"))
+_FEED = """
+import sys
+from lutin.blinkup.receiver import Receiver
+data = open(sys.argv[1], "rb").read()
+receiver = Receiver()
+import gc
+gc.collect()
+for i in range(0, int(sys.argv[2]) * 6, 6):
+    t = data[i] | data[i + 1] << 8 | data[i + 2] << 16 | data[i + 3] << 24
+    v = data[i + 4] | data[i + 5] << 8
+    if int(sys.argv[3]):
+        receiver.feed(t, v)
+"""
+
+
+def instructions(script: Path, *arguments: object) -> int:
+    """How many instructions the unix port runs for a script."""
+    env = dict(os.environ, MICROPYPATH=":".join([*map(str, PATH), ".frozen"]), PYTHONHASHSEED="0")
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", sys.executable, micropython()]
+        done = subprocess.run(
+            [*command, str(script), *map(str, arguments)], env=env, capture_output=True, text=True, check=False
+        )
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if not found:
+        raise SystemExit(done.stdout + done.stderr)
+    return int(found[1])
+
+
+def receiver_work(folder: Path) -> None:
+    """Instructions for a sample, over a quiet second, over the sync and over a packet."""
+    if not shutil.which("valgrind"):
+        print("work per sample      not counted: valgrind is missing (Debian: apt install valgrind)")
+        return
+    script = folder / "feed.py"
+    script.write_text(_FEED, encoding="utf-8")
+    light = folder / "light.bin"
+    light.write_bytes(pack(transmission(PACKET, fps=30, idle_s=2)))
+    counts = {
+        (samples, feed): instructions(script, light, samples, feed) for samples in (200, 1700, 5700) for feed in (0, 1)
+    }
+    work = {samples: counts[samples, 1] - counts[samples, 0] for samples in (200, 1700, 5700)}
+    print(f"work per sample      {(work[1700] - work[200]) // 1500} instructions while the light is steady")
+    print(f"                     {(work[5700] - work[1700]) // 4000} instructions while a packet is read")
+
+
+def device_figures() -> None:
+    """Heap of the whole device at each stage; flash operations of a save."""
+    with Rig("device", heap="4M") as rig:
+        rig.call("new", [HOME])
+        empty = rig.call("heap")
+        rig.call("boot")
+        rig.call("run", 3000)
+        waiting = rig.call("heap")
+        operations = rig.call("operations")
+        ms = rig.call("shine", symbols(PACKET, end=6), 60)
+        rig.call("run", ms)
+        print(f"flash operations     {rig.call('operations') - operations} for storing one network")
+        rig.call("run_until", "connected", 60000)
+        print(f"heap, 64-bit objects {waiting - empty} bytes for the whole device waiting for BlinkUp")
+        print(f"                     {rig.call('heap') - empty} bytes connected (an ESP32's objects have half the size)")
+
+
+def main() -> None:
+    """Print every figure."""
+    with tempfile.TemporaryDirectory() as name:
+        receiver_work(Path(name))
+    with Rig("blinkup", heap="32M") as rig:
+        ratio = rig.call("longest_step", pack(transmission(PACKET, fps=30)))
+        print(f"longest step         {ratio} times the usual one (the end of a packet: CRC and records)")
+        print(f"receiver             {rig.call('receiver_size')} bytes, made once; 0 while sampling (a test says so)")
+    device_figures()
+    firmware = sorted((ROOT / "firmware").rglob("*.py"))
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in firmware)
+    print(f"firmware             {len(firmware)} files, {lines} lines")
+
+
+if __name__ == "__main__":
+    main()
