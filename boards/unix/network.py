@@ -210,6 +210,7 @@ class WLAN:
             self._set_static(tuple(values[0]))
         else:
             raise ValueError("invalid arguments")
+        return None
 
     def ipconfig(self, *what, **values):
         """The newer form of ifconfig: dhcp4, addr4, gw4."""
@@ -235,6 +236,7 @@ class WLAN:
             for each in (address, mask, gateway):
                 _check(each)
             self._set_static((address, mask, gateway, dns))
+        return None
 
     # What the radio tells.
 
@@ -299,6 +301,16 @@ class WLAN:
         self._static = self._address = address
         self._at.radio.static = True
         self._at.radio.addressing()
+
+
+def _power_on():
+    """A power cut: the station knows nothing any more. The board itself has no such function."""
+    air = _world.airspace
+    heard = air.radio.on_attempt
+    air.radio = _air.Radio(air)
+    air.radio.on_attempt = heard
+    if WLAN._station:
+        WLAN._station._reset(air)
 
 
 def _text(value, size):

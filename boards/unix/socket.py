@@ -11,7 +11,16 @@ import select
 import network
 import usocket
 from sim import world
-from usocket import AF_INET, AF_INET6, SO_BROADCAST, SO_REUSEADDR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET
+from usocket import (  # noqa: F401 (the module's face)
+    AF_INET,
+    AF_INET6,
+    SO_BROADCAST,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
 
 IPPROTO_IP = 0
 IPPROTO_TCP = 6
@@ -48,7 +57,7 @@ def getaddrinfo(host, port, *hints):
         ap = _landing()
         return usocket.getaddrinfo(ap.gateway() if ap else host, port, AF_INET, SOCK_STREAM)
     except OSError:
-        raise OSError(_EAI_FAIL)
+        raise OSError(_EAI_FAIL) from None
 
 
 class socket(io.IOBase):

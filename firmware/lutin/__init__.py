@@ -24,7 +24,7 @@ def device():
     return _device
 
 
-def show_status():
+def status():
     """Print what the device is doing; for the REPL, after Ctrl-C too."""
     from .console import screen
 

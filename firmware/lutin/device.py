@@ -6,7 +6,7 @@ import sys
 
 from micropython import const
 
-from . import status, store
+from . import states, store
 from .blinkup.listener import Listener
 from .blinkup.receiver import Receiver
 from .console import Console
@@ -24,7 +24,7 @@ _TICK = const(1000)  # ms
 _WATCHDOG = const(30000)  # ms; the longest single step is a scan or a slow name server
 _REACH_AGAIN = const(60000)  # ms, doubled at each failure
 _REACH_MOST = const(3600000)
-_OFF_THE_NET = (status.NO_SETTINGS, status.NOT_STORED, status.NO_MEMORY)
+_OFF_THE_NET = (states.NO_SETTINGS, states.NOT_STORED, states.NO_MEMORY)
 
 
 class Device:
@@ -45,7 +45,7 @@ class Device:
         self._button = board.button()
         self._restart = asyncio.Event()
         self._joined = asyncio.Event()
-        self._state = status.STARTING
+        self._state = states.STARTING
         self._detail = ""
         self._why = ""  # why the last BlinkUp was not understood
         self._duties = []
@@ -64,8 +64,8 @@ class Device:
     async def run(self):
         """Start every duty and watch over them, until a restart is asked for."""
         self.log.info("start: %s, board %s, id %s" % (self._cause, self._board.name(), self._id))
-        if self._state != status.NO_MEMORY:
-            self._set(status.SEARCHING if self.settings.networks else status.NO_SETTINGS)
+        if self._state != states.NO_MEMORY:
+            self._set(states.SEARCHING if self.settings.networks else states.NO_SETTINGS)
         self._wifi.use(self.settings)
         self._duties = duties = [
             asyncio.create_task(self._duty(name, coroutine))
@@ -101,7 +101,7 @@ class Device:
     def state(self):
         """(number, detail): what the light means, also while it is off."""
         if self._listener.busy:
-            return status.RECEIVING, ""
+            return states.RECEIVING, ""
         shot = self._led.shot
         return (self._state, self._detail) if shot is None else (shot, self._why)
 
@@ -115,8 +115,8 @@ class Device:
         return {
             "state": {
                 "number": number,
-                "name": status.name(number),
-                "sentence": status.sentence(number),
+                "name": states.name(number),
+                "sentence": states.sentence(number),
                 "detail": detail,
             },
             "wifi": self._wifi.report(),
@@ -139,7 +139,7 @@ class Device:
             return Settings.from_bytes(data) if data is not None else Settings()
         except store.StoreError as e:
             self.log.error("settings: %s" % e)
-            self._set(status.NO_MEMORY, str(e))
+            self._set(states.NO_MEMORY, str(e))
         except SettingsError as e:
             # Not formatted, not overwritten: a later release may be able to read them.
             self.log.error("settings: stored, but not readable: %s" % e)
@@ -158,7 +158,7 @@ class Device:
         self._state = state
         self._detail = detail
         self._led.show(state)
-        self.log.info("state: %s%s" % (status.name(state), " (%s)" % detail if detail else ""))
+        self.log.info("state: %s%s" % (states.name(state), " (%s)" % detail if detail else ""))
 
     async def _duty(self, name, coroutine):
         """A duty that ends says why, before the watchdog does what it must."""
@@ -175,7 +175,7 @@ class Device:
             self._window.renew()
         always = self.settings.led == 1 or self._state in _OFF_THE_NET
         light = always or self._window.open()
-        if not light and self._state != status.CONNECTED and self._failure is not None:
+        if not light and self._state != states.CONNECTED and self._failure is not None:
             self._led.show(self._failure)  # the last pattern names what failed
         self._led.open(light)
         self._listener.open(self._open())
@@ -205,13 +205,13 @@ class Device:
                 self._unstored = True
                 self.log.error("blinkup: settings could not be stored: %s" % e)
                 self._use(Settings())
-                self._set(status.NOT_STORED, str(e))
+                self._set(states.NOT_STORED, str(e))
         await self._led.seen()
 
     def _refuse(self, reason):
         self.log.warn("blinkup: not understood: %s" % reason)
         self._why = reason
-        self._led.show(status.NOT_UNDERSTOOD)
+        self._led.show(states.NOT_UNDERSTOOD)
 
     def _take(self, packet):
         """Store what a packet changes, read it back, and use what was read."""
@@ -222,7 +222,7 @@ class Device:
             self._store.save(store.SETTINGS, data)
         stored = Settings.from_bytes(self._store.load(store.SETTINGS))
         self._why = ""
-        self._led.show(status.RECEIVED)
+        self._led.show(states.RECEIVED)
         self.log.info("blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation()))
         # The same settings, flashed again: nobody wants a working connection dropped for it.
         if not same or self._unstored or not self._joined.is_set():
@@ -234,19 +234,19 @@ class Device:
         self._window.renew()
         self._joined.clear()
         self._wifi.use(settings)
-        self._set(status.SEARCHING if settings.networks else status.NO_SETTINGS)
+        self._set(states.SEARCHING if settings.networks else states.NO_SETTINGS)
 
     def _on_wifi(self, state, detail):
         """The station says what it is doing."""
-        if state == status.LOST:
+        if state == states.LOST:
             self._window.renew()
-        if state == status.CONNECTED:
+        if state == states.CONNECTED:
             self._joined.set()
             if self.settings.server:
                 return  # connected is said when the server answers
         else:
             self._joined.clear()
-        if self._state not in (status.NOT_STORED, status.NO_MEMORY):
+        if self._state not in (states.NOT_STORED, states.NO_MEMORY):
             self._set(state, detail or "")
 
     async def _reach(self):
@@ -259,5 +259,5 @@ class Device:
                 result, detail = await reach(server, self._resolve, self._open_connection, self._set)
                 if self._joined.is_set() and server == self.settings.server:
                     self._set(result, detail)
-                wait = _REACH_AGAIN if result == status.CONNECTED else min(2 * wait, _REACH_MOST)
+                wait = _REACH_AGAIN if result == states.CONNECTED else min(2 * wait, _REACH_MOST)
             await asyncio.sleep_ms(wait)

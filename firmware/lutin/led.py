@@ -4,7 +4,7 @@ import asyncio
 
 from micropython import const
 
-from . import status
+from . import states
 
 _UNIT = const(125)  # ms
 _COLOURS = "-RGA"  # off, red, green, amber: as the drivers number them
@@ -59,7 +59,7 @@ class Led:
         self._driver = driver
         self._open = True
         self._dark = False
-        self._state = status.STARTING
+        self._state = states.STARTING
         self.shot = None  # the result that is being shown, if any
         self._changed = asyncio.Event()
         self._over = asyncio.Event()  # no one-shot is being played
@@ -69,7 +69,7 @@ class Led:
 
     def show(self, state):
         """Show a state; one that is played once leaves the pattern beneath it in place."""
-        if status.pattern(state)[1]:
+        if states.pattern(state)[1]:
             self.shot = state
             self._over.clear()
         elif state == self._state:
@@ -116,7 +116,7 @@ class Led:
 
     async def _play(self, state):
         """One round of a pattern; False when something else is to be shown before it ended."""
-        cells = status.pattern(state)[0]
+        cells = states.pattern(state)[0]
         i = 0
         while i < len(cells):
             colour = _COLOURS.index(cells[i])

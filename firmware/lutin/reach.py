@@ -4,7 +4,7 @@ import asyncio
 
 from micropython import const
 
-from . import status
+from . import states
 
 _STAGE_MS = const(10000)
 _MOST = const(1024)
@@ -20,13 +20,13 @@ async def reach(url, resolve, open_connection, say):
     try:
         secure, host, port, path, guarded = split(url)
     except ValueError:
-        return status.NO_NAME, "bad-address"
-    say(status.RESOLVING, host)
+        return states.NO_NAME, "bad-address"
+    say(states.RESOLVING, host)
     try:
         resolve(host, port)
     except _TROUBLE as e:
-        return status.NO_NAME, _why(e)
-    say(status.CONNECTING, host)
+        return states.NO_NAME, _why(e)
+    say(states.CONNECTING, host)
     stream = None
     try:
         # Only for https, so that http needs no TLS in the interpreter.
@@ -35,7 +35,7 @@ async def reach(url, resolve, open_connection, say):
         answer = await asyncio.wait_for_ms(_ask(stream, host, port, path), _STAGE_MS)
         return judge(answer, host, guarded)
     except _TROUBLE as e:
-        return status.NO_SERVER, _why(e)
+        return states.NO_SERVER, _why(e)
     finally:
         if stream:
             try:
@@ -68,25 +68,25 @@ def judge(answer, host, guarded):
     lines = head.split(b"\r\n")
     version, _, code = lines[0].partition(b" ")
     if not version.startswith(b"HTTP/1."):
-        return status.NO_SERVER, "not-http" if answer else "no-answer"
+        return states.NO_SERVER, "not-http" if answer else "no-answer"
     code = str(code[:3], "ascii") if code[:3].isdigit() else "?"
     kind = _field(lines, b"content-type")
     if code == "401" and guarded:
         # Not sent here: what answers might be anybody. It is asked for, and that is expected.
-        return status.CONNECTED, ""
+        return states.CONNECTED, ""
     if code == "511":
-        return status.LANDING_PAGE, "login-wanted"
+        return states.LANDING_PAGE, "login-wanted"
     if code[0] == "3":
         place = _field(lines, b"location").partition(b"//")[2].partition(b"/")[0].partition(b":")[0]
         if place and place != host.lower().encode():
-            return status.LANDING_PAGE, "redirect-to-elsewhere"
+            return states.LANDING_PAGE, "redirect-to-elsewhere"
     if code != "200":
-        return status.NO_SERVER, "http-" + code
+        return states.NO_SERVER, "http-" + code
     if b"html" in kind or body.lstrip()[:1] == b"<":
-        return status.LANDING_PAGE, "page-instead-of-release"
+        return states.LANDING_PAGE, "page-instead-of-release"
     if b"json" in kind or body.lstrip()[:1] == b"{":
-        return status.CONNECTED, ""
-    return status.NO_SERVER, "not-a-release"
+        return states.CONNECTED, ""
+    return states.NO_SERVER, "not-a-release"
 
 
 def _field(lines, name):

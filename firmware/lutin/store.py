@@ -4,9 +4,8 @@ A sector holds one record: a header, then data. The rules, and the failures they
 
 * A save writes to a sector in which nothing is wanted, reads it back through the flash, and only
   then counts. Until that moment the record before it is not touched: a cut leaves one or the other.
-* The CRC covers header and data, so half a record is never a record. The header is written first:
-  whatever a cut leaves behind then has an owner, whose next save wipes it, and half a password
-  does not outlive a clear.
+* The CRC covers header and data, so half a record is never a record, whichever half it is. What a
+  cut leaves behind is ignored, and wiped by the next save: half a password does not outlive a clear.
 * Once the new record counts, the older ones of its key are wiped. If the new one rots, nothing is
   better than a network that its owner has replaced.
 * A sector that fails is passed over. One that cannot be read, or that claims to be another key's,

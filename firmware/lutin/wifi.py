@@ -9,7 +9,8 @@ import random
 
 from micropython import const
 
-from . import status
+from . import states
+from .known import Known
 
 _POLL_MS = const(250)
 _STAY_MS = const(1000)  # how often a connection is looked at
@@ -22,54 +23,17 @@ _STEADY_MS = const(10000)  # a shorter connection does not end the back-off
 _BACKOFF_MS = const(2000)
 _BACKOFF_MAX_MS = const(60000)
 
-# WLAN.status(): three of the port's own, the rest are reasons that the driver gives.
+# WLAN.status() while nothing is wrong; the reasons when it is are in known.py.
 _IDLE = const(1000)
 _CONNECTING = const(1001)
 _GOT_IP = const(1010)
-_GONE = (200, 201, 212)  # no beacons, no access point, none strong enough
-_OTHER_SECURITY = (210, 211)
-_PASSWORD = (202, 204, 15)  # wrong password, handshake timed out, 4-way handshake timed out
 
 # What the driver raises; RuntimeError where the port has no text for the number.
 _DRIVER = (OSError, RuntimeError, ValueError, MemoryError)
 
 
-def judge(codes, secured, proven):
-    """What a network's last codes (at most three, the newest last) mean; None: not sure yet.
-
-    A wrong password shows as 202, 204 or 203 by turns; who refuses everybody shows 203 each
-    time. So 202 or 204 among the last three means wrong password, three others in a row mean
-    refused, and without a password there is only refusing. A password that has worked before
-    gets three chances, because a weak signal breaks handshakes too.
-    """
-    newest = codes[-1]
-    if newest in _GONE:
-        return status.NO_NETWORK
-    if newest in _OTHER_SECURITY:
-        return status.REFUSED if secured else status.WRONG_PASSWORD  # one is missing
-    if not secured:
-        return status.REFUSED
-    if proven and len(codes) < 3:
-        return None
-    for code in codes:
-        if code in _PASSWORD:
-            return status.WRONG_PASSWORD
-    return status.REFUSED if len(codes) == 3 else None
-
-
 class _Renewed(Exception):
     """Other settings have come: whatever is going on ends here."""
-
-
-class _Known:
-    """A stored network, and what has been learnt of it since the settings came."""
-
-    def __init__(self, network):
-        self.network = network
-        self.codes = []
-        self.proven = False  # has been joined with this password
-        self.there = False  # was on the air when last looked for
-        self.rssi = self.channel = self.bssid = None  # as the last scan saw it
 
 
 class Wifi:
@@ -79,7 +43,7 @@ class Wifi:
         # wlan: network.WLAN(STA_IF). uptime: callable, ms since start, never wrapping.
         # say(state, ssid): called at each change.
         self.hold = lambda: False
-        self.state = status.NO_SETTINGS
+        self.state = states.NO_SETTINGS
         self._wlan = wlan
         self._uptime = uptime
         self._log = log
@@ -93,9 +57,9 @@ class Wifi:
 
     def use(self, settings):
         """From now on these networks and no others; from any state, at once."""
-        self._known = [_Known(network) for network in settings.networks]
+        self._known = [Known(network) for network in settings.networks]
         self._on = None
-        self.state = status.SEARCHING if self._known else status.NO_SETTINGS
+        self.state = states.SEARCHING if self._known else states.NO_SETTINGS
         self._renewed.set()
         self._begin()
         self._drop()
@@ -111,12 +75,12 @@ class Wifi:
 
     def report(self):
         """Which network, since when (seconds of uptime), why not."""
-        known = self._on or _Known(None)
-        on = self.state == status.CONNECTED
+        known = self._on or Known(None)
+        on = self.state == states.CONNECTED
         ask, wlan = self._ask, self._wlan
         return {
             "ssid": known.network and known.network.ssid,
-            "state": status.name(self.state),
+            "state": states.name(self.state),
             "since": self._since,
             "reason": None if on else self._reason,
             "attempts": self._attempts,
@@ -145,7 +109,7 @@ class Wifi:
         furthest = None
         for known in await self._order():
             result = await self._try(known)
-            if result == status.CONNECTED:
+            if result == states.CONNECTED:
                 return await self._stay(known)
             # Numbers of results rise with how far it got; the furthest says best what is wrong.
             if not furthest or result > furthest[0]:
@@ -157,7 +121,7 @@ class Wifi:
     async def _order(self):
         # The strongest on the air first, then by preference; hidden and unseen ones last.
         if len(self._known) > 1 and not self.hold():
-            self._tell(status.SEARCHING, None)
+            self._tell(states.SEARCHING, None)
             await self._leave()
             self._scan()
         # sorted() is not stable in MicroPython: the position is part of the key.
@@ -173,15 +137,7 @@ class Wifi:
             self._trouble(None, e)
             return
         for known in self._known:
-            known.rssi = known.channel = known.bssid = None
-            for ssid, bssid, channel, rssi, _, _ in found:
-                if ssid == known.network.ssid.encode():
-                    # The driver does not tell which of several it joins.
-                    alone = known.rssi is None
-                    known.bssid = ":".join("%02x" % byte for byte in bssid) if alone else None
-                    if alone or rssi > known.rssi:
-                        known.rssi, known.channel = rssi, channel
-            known.there = known.rssi is not None
+            known.heard(found)
 
     async def _try(self, known):
         # CONNECTED, or what failed.
@@ -194,24 +150,19 @@ class Wifi:
         except _DRIVER as e:
             return self._trouble(known, e)
         self._errors = 0
-        known.there = code not in _GONE
-        if code in (_GOT_IP, _CONNECTING):
-            known.proven, known.codes = True, []
         if code == _GOT_IP:
-            return status.CONNECTED
+            known.accepted()
+            return states.CONNECTED
         self._drop()
         if code == _CONNECTING:
-            return self._failed(known, status.NO_ADDRESS, "none in time")
-        codes = known.codes[-2:] + [code]
-        if known.there:
-            known.codes = codes
-        result = judge(codes, known.network.password, known.proven) or status.JOINING
-        return self._failed(known, result, code or "timed out")
+            known.accepted()
+            return self._failed(known, states.NO_ADDRESS, "none in time")
+        return self._failed(known, known.failed(code) or states.JOINING, code or "timed out")
 
     def _connect(self, known):
         # Returns the code of an earlier failure: the port may go on telling it during this try.
         network = known.network
-        self._tell(status.JOINING if known.there else status.SEARCHING, known)
+        self._tell(states.JOINING if known.there else states.SEARCHING, known)
         self._switch_on()
         if network.static:
             self._wlan.ifconfig(tuple(network.static[:4]))
@@ -232,7 +183,7 @@ class Wifi:
             code = self._wlan.status()
             if code in (_IDLE, _CONNECTING):
                 if ms >= _SEARCH_MS:
-                    self._tell(status.JOINING, known)
+                    self._tell(states.JOINING, known)
             elif code != stale or ms >= _STALE_MS:
                 return code
             if ms >= _JOIN_MS:
@@ -240,7 +191,7 @@ class Wifi:
 
     async def _get_address(self, known):
         # _GOT_IP, _CONNECTING when none came in time, or why the access point has gone.
-        self._tell(status.ADDRESS, known)
+        self._tell(states.ADDRESS, known)
         began = self._uptime()
         while self._associated():
             code = self._wlan.status()
@@ -255,11 +206,11 @@ class Wifi:
         self._begin()
         began = self._uptime()
         self._log.info("wifi: connected to %r" % known.network.ssid)
-        self._tell(status.CONNECTED, known)
+        self._tell(states.CONNECTED, known)
         while self._ask(self._wlan.isconnected):
             await self._pause(_STAY_MS)
         self._begin()
-        self._failed(known, status.LOST, self._ask(self._wlan.status))
+        self._failed(known, states.LOST, self._ask(self._wlan.status))
         return self._uptime() - began >= _STEADY_MS
 
     async def _leave(self):
@@ -301,7 +252,7 @@ class Wifi:
         self._errors += 1
         if self._errors % 3 == 0:
             self._ask(self._wlan.active, False)
-        return self._failed(known, status.JOINING if known else self.state, "driver: %s" % error)
+        return self._failed(known, states.JOINING if known else self.state, "driver: %s" % error)
 
     def _begin(self):
         # A new chapter: joined, or trying anew.
@@ -310,7 +261,7 @@ class Wifi:
         self._reason = None
 
     def _failed(self, known, state, detail):
-        text = "%r: %s (%s)" % (known and known.network.ssid, status.name(state), detail)
+        text = "%r: %s (%s)" % (known and known.network.ssid, states.name(state), detail)
         if state != self._warned or not self._reason:
             self._warned = state
             self._log.warn("wifi: " + text)  # once, not at every try

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lutin import led, log, status, uptime, window
+from lutin import led, log, states, uptime, window
 from sim import clock
 
 
@@ -38,14 +38,14 @@ def play(script, ms):
 def table():
     """Every state: number, name, cells, once, sentence."""
     return [
-        [n, status.name(n), status.pattern(n)[0], status.pattern(n)[1], status.sentence(n)]
-        for n in range(status.count())
+        [n, states.name(n), states.pattern(n)[0], states.pattern(n)[1], states.sentence(n)]
+        for n in range(states.count())
     ]
 
 
 def numbers():
     """The constants that others use for the states."""
-    return {k: v for k, v in status.__dict__.items() if isinstance(v, int)}
+    return {k: v for k, v in states.__dict__.items() if isinstance(v, int)}
 
 
 def drivers():

@@ -143,9 +143,9 @@ class Airspace:
         """The strongest one of that name on the air, or None."""
         best = None
         for ap in self.aps:
-            if ap.ssid == ssid and ap.on_air(at_us) and bssid in (None, ap.bssid):
-                if best is None or ap.rssi > best.rssi:
-                    best = ap
+            fits = ap.ssid == ssid and ap.on_air(at_us) and bssid in (None, ap.bssid)
+            if fits and (best is None or ap.rssi > best.rssi):
+                best = ap
         return best
 
     def catch_up(self):
@@ -275,7 +275,6 @@ class Radio:
         elif name in ("password", "ssid"):
             self._deaf = now
             self._reason = AUTH_LEAVE
-            self.catch_up()
         elif name == "dhcp" and not self.addressed and not self.static:
             self._due = self._address_due()
 
