@@ -218,3 +218,30 @@ def kill_duty():
 def alive():
     """Whether every duty still runs."""
     return not any(duty.done() for duty in _life._duties)
+
+
+def collecting():
+    return gc.isenabled()
+
+
+def peek_collecting(ms):
+    """Note whether the collector is on in so many ms from now."""
+    _peeked.clear()
+    clock.at(clock.now_us() + ms * 1000, lambda: _peeked.append(gc.isenabled()))
+
+
+def count_samples():
+    """Count what the sensor is asked from now on."""
+    sensor = world.sensor
+    read = sensor.read
+    sensor.asked = 0
+
+    def counting(at_us):
+        sensor.asked += 1
+        return read(at_us)
+
+    sensor.read = counting
+
+
+def samples():
+    return world.sensor.asked
