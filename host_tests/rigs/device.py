@@ -245,3 +245,4 @@ def count_samples():
 
 def samples():
     return world.sensor.asked
+

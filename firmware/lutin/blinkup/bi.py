@@ -136,7 +136,12 @@ class Bi:
             if self._start >= 256 and self._start != 256 | START:
                 self.end()  # it was no start: nobody has to hear of it
             return False
-        return self.assembler.bit(1 if bit else 0)
+        done = self.assembler.bit(1 if bit else 0)
+        if self.assembler.count == 2 and not self.assembler.plausible():
+            # A lamp flickers like a sync, and one flash that it misses like a start. Nobody has to
+            # hear of that either.
+            self.end()
+        return done
 
     def symbol_us(self):
         """How long a symbol lasts, in µs."""

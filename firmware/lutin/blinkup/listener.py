@@ -80,26 +80,29 @@ class Listener:
         clock = self._clock
         receiver = self._receiver
         receiver.reset()
-        since = clock.ticks_ms()
+        since = 0  # when there was a carrier first
         try:
             while True:
                 result = self._burst(_MANY if receiver.reading() else _FEW)
                 if result:
                     return result
                 if receiver.reading():
+                    gc.disable()
                     self._say(True)
                     self._feed_watchdog()
                     continue
+                gc.enable()
                 if receiver.quiet() > _CALM:
                     return None
                 # A lamp can look like a sync, for ever: only a start behind it earns the board
                 # for itself, and only for as long as a sync can last is the light put out.
-                carrier = receiver.carrier()
-                if not carrier:
-                    since = clock.ticks_ms()
-                self._say(carrier and clock.ticks_diff(clock.ticks_ms(), since) < _SYNC)
+                now = clock.ticks_ms()
+                if not since and receiver.carrier():
+                    since = now or 1
+                self._say(receiver.carrier() and clock.ticks_diff(now, since) < _SYNC)
                 await asyncio.sleep_ms(0)
         finally:
+            gc.enable()
             self._say(False)
 
     def _burst(self, samples):
@@ -118,9 +121,5 @@ class Listener:
         if self.busy != busy:
             self.busy = busy
             if busy:
-                # In the sync a pause does no harm; in the packet it would.
-                gc.collect()
-                gc.disable()
-            else:
-                gc.enable()
+                gc.collect()  # in the sync a pause does no harm; in the packet it would
             self._receiving(busy)

@@ -23,6 +23,7 @@ _ADD = const(0x84)
 # In what order a genuine sender sends them. A flipped bit that the vendor's CRC lets pass is
 # seldom one that leaves all the rules standing, so without our check each of them counts.
 _ORDER = bytes((_WPS, _NETWORK, _PASSWORD, _STATIC, _PROXY, _ENROL, _UPGRADE))
+_FIRST = bytes((_NETWORK, _WPS, _UPGRADE, _ENROL, _CLEAR, _SERVER, _BROKER, _NAME, _ADD))
 
 
 class PacketError(Exception):
@@ -78,6 +79,10 @@ class Assembler:
     def left(self):
         """Bytes still to come, as far as is known."""
         return self._buffer[0] + 3 - self.count if self.count else 0
+
+    def plausible(self):
+        """Whether it begins with a record that a sender begins with."""
+        return self._buffer[1] in _FIRST
 
     def packet(self):
         """LEN, records and CRC, as received."""

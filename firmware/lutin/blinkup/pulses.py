@@ -44,7 +44,7 @@ class Pulses:
         self._other = 0
         self._big = 0
         self._bigtime = 0
-        self._gap = 0  # ms from one pulse to the next
+        self.gap = 0  # ms from one pulse to the next, about
         self._rising = False
         self._extreme = 0
         self._when = 0
@@ -89,7 +89,7 @@ class Pulses:
                 return False  # not back to black yet
             self._rising = False
             self.height = height
-            self._gap = self._when - self.time
+            self.gap += (self._when - self.time - self.gap) >> 2
             self.time = self._when
             self.middle = self._valley + (height >> 1)
             self._extreme = y
@@ -101,7 +101,7 @@ class Pulses:
             return False
         if self.run >= _LOCK:
             turn = self.unit >> 1
-            if not self.held and self.now - self.time > 4 * self._gap + 50:
+            if not self.held and self.now - self.time > 4 * self.gap + 50:
                 self.run = 0  # what comes now may be too low for that yardstick
         else:
             # Three eighths of the range; and bright light carries noise in proportion.

@@ -10,6 +10,7 @@ from .tri import TriPacket, TriSync
 
 _WIDTHS = (4, 9, 18)  # ms: for quick screens; for lamps of 100 to 120 Hz; for those of 50 to 60 Hz
 _CARRIER = const(8)  # equal pulses that make a transmission likely
+_FASTEST = const(12)  # ms between pulses; what is faster is a lamp
 _QUIET = const(1500)  # ms: no sender makes one wait so long within a packet
 _BYTES = const(2)  # a packet that broke off before was perhaps none
 _PATIENCE = const(1200)  # ms: lamps can fake a start just before the true one comes
@@ -72,7 +73,7 @@ class Receiver:
     def carrier(self):
         """Whether a transmission seems to be under way."""
         for ear in self._ears:
-            if ear.pulses.run >= _CARRIER:
+            if ear.pulses.run >= _CARRIER and ear.pulses.gap >= _FASTEST:
                 return True
         return self.reading()
 

@@ -8,6 +8,8 @@ from .packet import Assembler
 
 _SYNC = const(8)  # so many greys must stand before 0x2A; a sender shows 16 or more
 _SEEN = const(16)  # with the eight bits of 0x2A
+_FAST = const(14)  # ms from bit to bit: no sender is faster (120 symbols a second), but lamps are
+_SLOW = const(240)  # nor slower (10 a second)
 _WHITES = const(0b00101010)  # 0x2A itself says which of its pulses are white
 
 
@@ -55,11 +57,14 @@ class TriSync:
         # White stands clear of grey, by more than either differs from itself; a filter in front
         # of a screen may leave grey little of white, but not nothing: that would be noise.
         gap = least - high
-        if gap * 2 <= max(high - low, most - least) or gap * 12 < grey or white > grey * 60:
+        if gap <= max(high - low, most - least) or gap * 8 < grey or white > grey * 60:
+            return False
+        period = (time - self._times[at]) // (_SEEN - 1)
+        if not _FAST <= period <= _SLOW:
             return False
         self.grey = grey
         self.white = white // 3
-        self.period = (time - self._times[at]) // (_SEEN - 1)
+        self.period = period
         return True
 
 
