@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lightmaker import pack, packet, record, symbols, transmission  # noqa: E402
-from unixport import PATH, ROOT, Rig, micropython  # noqa: E402
+from lightmaker import pack, packet, record, symbols, transmission
+from unixport import PATH, ROOT, Rig, micropython
 
 HOME = {"ssid": "Home", "password": "correct-horse-9"}
 PACKET = packet(record(1, b"Home") + record(6, b"correct-horse-9"))
@@ -39,9 +39,19 @@ def instructions(script: Path, *arguments: object) -> int:
     """How many instructions the unix port runs for a script."""
     env = dict(os.environ, MICROPYPATH=":".join([*map(str, PATH), ".frozen"]), PYTHONHASHSEED="0")
     with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", sys.executable, micropython()]
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            f"--callgrind-out-file={folder}/out",
+            sys.executable,
+            micropython(),
+        ]
         done = subprocess.run(
-            [*command, str(script), *map(str, arguments)], env=env, capture_output=True, text=True, check=False
+            [*command, str(script), *map(str, arguments)],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     found = re.search(r"Collected : (\d+)", done.stderr)
     if not found:
@@ -59,7 +69,9 @@ def receiver_work(folder: Path) -> None:
     light = folder / "light.bin"
     light.write_bytes(pack(transmission(PACKET, fps=30, idle_s=2)))
     counts = {
-        (samples, feed): instructions(script, light, samples, feed) for samples in (200, 1700, 5700) for feed in (0, 1)
+        (samples, feed): instructions(script, light, samples, feed)
+        for samples in (200, 1700, 5700)
+        for feed in (0, 1)
     }
     work = {samples: counts[samples, 1] - counts[samples, 0] for samples in (200, 1700, 5700)}
     print(f"work per sample      {(work[1700] - work[200]) // 1500} instructions while the light is steady")
@@ -80,7 +92,9 @@ def device_figures() -> None:
         print(f"flash operations     {rig.call('operations') - operations} for storing one network")
         rig.call("run_until", "connected", 60000)
         print(f"heap, 64-bit objects {waiting - empty} bytes for the whole device waiting for BlinkUp")
-        print(f"                     {rig.call('heap') - empty} bytes connected (an ESP32's objects have half the size)")
+        print(
+            f"                     {rig.call('heap') - empty} bytes connected (an ESP32's objects have half the size)"
+        )
 
 
 def main() -> None:
@@ -90,7 +104,9 @@ def main() -> None:
     with Rig("blinkup", heap="32M") as rig:
         ratio = rig.call("longest_step", pack(transmission(PACKET, fps=30)))
         print(f"longest step         {ratio} times the usual one (the end of a packet: CRC and records)")
-        print(f"receiver             {rig.call('receiver_size')} bytes, made once; 0 while sampling (a test says so)")
+        print(
+            f"receiver             {rig.call('receiver_size')} bytes, made once; 0 while sampling (a test says so)"
+        )
     device_figures()
     firmware = sorted((ROOT / "firmware").rglob("*.py"))
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in firmware)

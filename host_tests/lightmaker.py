@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from unixport import ROOT
 
 sys.path.insert(0, str(ROOT / "boards" / "unix"))
-from sim.optics import Sensor  # noqa: E402
+from sim.optics import Sensor
 
 Trace = list[tuple[int, int]]
 
@@ -19,9 +19,10 @@ def crc16(data: bytes) -> int:
     """The vendor's check, from blinkup.md: its table, and the other direction's update."""
     table = []
     for n in range(256):
+        entry = n
         for _ in range(8):
-            n = (n >> 1) ^ 0xA001 if n & 1 else n >> 1
-        table.append(n)
+            entry = (entry >> 1) ^ 0xA001 if entry & 1 else entry >> 1
+        table.append(entry)
     crc = 0
     for byte in data:
         crc = ((crc << 8) ^ table[(crc >> 8) ^ byte]) & 0xFFFF
@@ -58,7 +59,12 @@ def symbols(data: bytes, mode: str = "tri", grey: float = 0.35, sync: int = 32, 
 
 
 def frames(
-    levels: Iterable[float], fps: float, start_us: int, late: float = 0.0, jitter_ms: float = 0.0, seed: int = 1
+    levels: Iterable[float],
+    fps: float,
+    start_us: int,
+    late: float = 0.0,
+    jitter_ms: float = 0.0,
+    seed: int = 1,
 ) -> tuple[list[tuple[int, float]], int]:
     """When each level appears; `late` is the share of frames that come a frame later. Also the end."""
     chance = random.Random(seed)

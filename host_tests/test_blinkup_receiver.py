@@ -23,7 +23,9 @@ def rig():
 def understood(results):
     """The settings of all packets that were taken, without the note that they were checked."""
     return [
-        {k: v for k, v in result["settings"].items() if k != "checked"} for result in results if result["settings"]
+        {k: v for k, v in result["settings"].items() if k != "checked"}
+        for result in results
+        if result["settings"]
     ]
 
 
@@ -197,5 +199,3 @@ def test_damaged_light_never_gives_false_settings(rig, entry):
 def test_an_hour_of_random_light_gives_no_settings(rig, kind):
     """Fifteen minutes of each of four kinds of light that means nothing."""
     assert rig.call("random_light", kind, 15 * 60, seed=5) == []
-
-

@@ -12,7 +12,9 @@ ALL_SECTORS = list(range(8))
 def blinkup(ssid=None, password=None, *extra):
     """The light of a packet, 60 symbols a second."""
     records = b"".join(
-        ([record(1, ssid.encode())] if ssid else []) + ([record(6, password.encode())] if password else []) + list(extra)
+        ([record(1, ssid.encode())] if ssid else [])
+        + ([record(6, password.encode())] if password else [])
+        + list(extra)
     )
     return symbols(packet(records), end=6)
 
@@ -118,7 +120,7 @@ def test_clear_gives_green_then_amber_and_nothing_is_joined(board):
     start = flash(board, CLEAR, 10000)
     shown = colours(board, start - 500)
     assert "G" in shown
-    assert shown.endswith("A-A-A-A") or shown.endswith("A-A-A-")
+    assert shown.endswith(("A-A-A-A", "A-A-A-"))
     seen = len(board.call("joined"))
     board.call("run", 5 * 60000)
     board.call("boot")

@@ -89,7 +89,9 @@ def test_each_state_shows_its_pattern(rig, table, name):
         assert [e for e in shown if e[1] != "-"] == [[0, colour]] and shown[-1] == [length, "-"]
     else:
         expected = changes(PATTERNS[name], 6000)
-        assert [e for e in shown if e[0] < 6000] == (expected if expected[0][1] != "-" else [[0, "-"], *expected[1:]])
+        assert [e for e in shown if e[0] < 6000] == (
+            expected if expected[0][1] != "-" else [[0, "-"], *expected[1:]]
+        )
 
 
 def test_two_states_look_alike_only_where_the_design_says_so(table):
@@ -120,7 +122,11 @@ def test_a_result_comes_over_a_stage_and_the_stage_comes_back(rig, table):
     number = {row[1]: row[0] for row in table}
     shown = rig.call(
         "play",
-        [[0, "show", number["connected"]], [750, "show", number["received"]], [1000, "show", number["no-settings"]]],
+        [
+            [0, "show", number["connected"]],
+            [750, "show", number["received"]],
+            [1000, "show", number["no-settings"]],
+        ],
         6000,
     )
     assert shown[:5] == [[0, "G"], [500, "-"], [750, "G"], [3750, "A"], [4250, "-"]]
@@ -130,7 +136,12 @@ def test_darkness_comes_at_once_and_a_result_is_shown_after_it(rig, table):
     number = {row[1]: row[0] for row in table}
     shown = rig.call(
         "play",
-        [[0, "show", number["connected"]], [250, "dark", True], [5000, "show", number["received"]], [5250, "dark", False]],
+        [
+            [0, "show", number["connected"]],
+            [250, "dark", True],
+            [5000, "show", number["received"]],
+            [5250, "dark", False],
+        ],
         9000,
     )
     assert shown[:4] == [[0, "G"], [250, "-"], [5250, "G"], [8750, "-"]]
@@ -138,8 +149,19 @@ def test_darkness_comes_at_once_and_a_result_is_shown_after_it(rig, table):
 
 def test_a_closed_window_is_dark_but_for_results_and_lets_the_last_pattern_end(rig, table):
     number = {row[1]: row[0] for row in table}
-    script = [[0, "show", number["connected"]], [1100, "open", False], [5000, "show", number["not-understood"]]]
-    assert rig.call("play", script, 9000) == [[0, "G"], [500, "-"], [1000, "G"], [1500, "-"], [5000, "R"], [7000, "-"]]
+    script = [
+        [0, "show", number["connected"]],
+        [1100, "open", False],
+        [5000, "show", number["not-understood"]],
+    ]
+    assert rig.call("play", script, 9000) == [
+        [0, "G"],
+        [500, "-"],
+        [1000, "G"],
+        [1500, "-"],
+        [5000, "R"],
+        [7000, "-"],
+    ]
 
 
 @given(

@@ -218,8 +218,10 @@ def test_no_more_than_a_kilobyte_is_read(rig: Rig, serve: Any) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "server", "ftp://a", "http://", "http:///x", "http://a:b", "http://a:0", "http://a:70000"]
-    + ["http://a/\r\nX: y", "http://a b", "http://é", "http://me:secret@"],
+    [
+        *("", "server", "ftp://a", "http://", "http:///x", "http://a:b", "http://a:0", "http://a:70000"),
+        *("http://a/\r\nX: y", "http://a b", "http://é", "http://me:secret@"),
+    ],
 )
 def test_an_address_that_is_none_is_refused_by_name(rig: Rig, url: str) -> None:
     assert rig.call("ask", url)[:3] == ["no-name", "bad-address", []]

@@ -26,7 +26,7 @@ def rig():
 @pytest.fixture(scope="module")
 def small_rig():
     # As little memory as a board has left: whatever is thrown at from_bytes must do with it.
-    with Rig("settings", heap="128K") as r:
+    with Rig("settings", heap="160K") as r:
         yield r
 
 

@@ -19,7 +19,9 @@ PATH = [RIGS, ROOT / "boards" / "unix", ROOT / "firmware"]
 def micropython() -> str:
     """The interpreter under test: $MICROPYTHON, or the one installed beside this Python."""
     beside = Path(sys.executable).parent / "micropython"
-    return os.environ.get("MICROPYTHON") or (str(beside) if beside.exists() else shutil.which("micropython") or "")
+    return os.environ.get("MICROPYTHON") or (
+        str(beside) if beside.exists() else shutil.which("micropython") or ""
+    )
 
 
 class RigError(Exception):

@@ -55,6 +55,7 @@ class Pin:
         if world.pins.get(self.id, 0) != value:
             world.pins[self.id] = value
             world.changed("led")
+        return None
 
     def value(self, value=None):
         """Read, or with an argument set, the level."""

@@ -2,9 +2,8 @@
 
 NAME = "unix"
 
-LED = "bicolour"
-LED_RED = 25
-LED_GREEN = 26
-LED_LIT = 1
+LED = "bicolour"  # or "single", "ws2812"
+LED_PINS = (25, 26)  # bicolour: red, green; single and ws2812: one
+LED_LIT = 1  # the level that lights it
 SENSOR = 34
 BUTTON = 0

@@ -1,8 +1,8 @@
 """The one door to hardware: everything else is handed what it needs."""
 
 import machine
-import network
 import neopixel
+import network
 import pins
 from esp32 import Partition
 
@@ -19,12 +19,12 @@ _CAUSES = {
 
 def status_led():
     """The driver of this board's status light (see led.py)."""
+    out = [machine.Pin(number, machine.Pin.OUT) for number in pins.LED_PINS]
     if pins.LED == "bicolour":
-        out = machine.Pin.OUT
-        return led.Bicolour(machine.Pin(pins.LED_RED, out), machine.Pin(pins.LED_GREEN, out), pins.LED_LIT)
+        return led.Bicolour(out[0], out[1], pins.LED_LIT)
     if pins.LED == "ws2812":
-        return led.Pixel(neopixel.NeoPixel(machine.Pin(pins.LED_DATA, machine.Pin.OUT), 1))
-    return led.Single(machine.Pin(pins.LED_PIN, machine.Pin.OUT), pins.LED_LIT)
+        return led.Pixel(neopixel.NeoPixel(out[0], 1))
+    return led.Single(out[0], pins.LED_LIT)
 
 
 def light_sensor():

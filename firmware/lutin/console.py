@@ -1,6 +1,8 @@
 """The console: a few commands, and the device's status in one screen."""
 
-_HELP = "status  what the device is doing\nlog     the last lines\nrestart restart the board\nhelp    this list"
+_HELP = (
+    "status  what the device is doing\nlog     the last lines\nrestart restart the board\nhelp    this list"
+)
 
 
 def screen(report):
@@ -29,7 +31,11 @@ def screen(report):
     yield "broker    %s" % (settings["broker"] or "none")
     yield "device    %s, id %s, board %s" % (settings["name"] or "no name", report["id"], report["board"])
     yield "release   %s, generation of settings %d" % (report["release"], report["generation"])
-    yield "started   by %s, %d s ago, %d bytes of heap free" % (report["restart_cause"], up, report["heap_free"])
+    yield "started   by %s, %d s ago, %d bytes of heap free" % (
+        report["restart_cause"],
+        up,
+        report["heap_free"],
+    )
     blinkup = report["blinkup"]
     yield "blinkup   %s" % ("receiving" if blinkup["receiving"] else "open" if blinkup["open"] else "closed")
 

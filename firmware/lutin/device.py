@@ -54,11 +54,10 @@ class Device:
         self._watchdog = board.watchdog(_WATCHDOG)
         self._store = store.Store(board.settings_flash(), self.log)
         self.settings = self._load()
-        self._wifi = Wifi(board.station(), uptime, self.log, self._on_wifi)
         self._listener = Listener(
             Receiver(), board.light_sensor(), clock, self._watchdog.feed, self._on_light, self._on_blinkup
         )
-        self._wifi.hold = lambda: self._listener.busy
+        self._wifi = Wifi(board.station(), uptime, self.log, self._on_wifi, hold=lambda: self._listener.busy)
         self._console = Console(self.report, self.log, show, self.restart)
 
     async def run(self):
@@ -77,7 +76,7 @@ class Device:
             )
         ]
         if self._input:
-            asyncio.create_task(self._duty("console", self._console.run(self._input)))
+            duties.append(asyncio.create_task(self._duty("console", self._console.run(self._input))))
         try:
             while not self._restart.is_set():
                 self._tick()
@@ -223,7 +222,9 @@ class Device:
         stored = Settings.from_bytes(self._store.load(store.SETTINGS))
         self._why = ""
         self._led.show(states.RECEIVED)
-        self.log.info("blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation()))
+        self.log.info(
+            "blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation())
+        )
         # The same settings, flashed again: nobody wants a working connection dropped for it.
         if not same or self._unstored or not self._joined.is_set():
             self._unstored = False

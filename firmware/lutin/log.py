@@ -16,7 +16,7 @@ class Log:
         self._uptime = uptime
         self._console = console
         self._width = width
-        self._ring = [None] * lines
+        self._ring = [None] * lines  # type: list
         self._next = 0
         self._listeners = []
 

@@ -105,7 +105,7 @@ class Settings:
         elif any(key in packet for key in ("password", "static", "proxy", "add")):
             raise SettingsError("network-name-missing")
         texts = [packet.get(key, getattr(self, key)) for key in ("server", "broker", "name")]
-        return Settings(networks[:MAX_NETWORKS], *texts, self.led)
+        return Settings(networks[:MAX_NETWORKS], *texts, led=self.led)
 
     def to_bytes(self):
         """What the store keeps."""
@@ -130,7 +130,7 @@ class Settings:
             if kind == _NETWORK:
                 networks.append(Network.from_bytes(value))
         texts = [_decode(got.get(kind, b"")) for kind in (_SERVER, _BROKER, _NAME)]
-        return Settings(networks, *texts, int.from_bytes(got.get(_LED, b""), "little"))
+        return Settings(networks, *texts, led=int.from_bytes(got.get(_LED, b""), "little"))
 
     def public(self):
         """For console and page: everything, but passwords only as there or not there."""

@@ -123,7 +123,9 @@ class Store:
 
     def map(self):
         """[(sector, key or None, generation, state)], for people."""
-        table = enumerate(self._scan() if self._sectors else ())
+        if not self._sectors:
+            return []
+        table = enumerate(self._scan())
         return [(s, None if key == _UNREAD else key, g, state) for s, (state, key, g) in table]
 
     def _scan(self):
@@ -132,7 +134,7 @@ class Store:
             raise StoreError("no-memory")
         table = [self._read(s) for s in range(self._sectors)]
         # Nothing is given up because it could not be read once.
-        table = [self._read(s) if seen[0] == DAMAGED else seen for s, seen in enumerate(table)]
+        table = [self._read(s) if seen[0] == DAMAGED else seen for s, seen in enumerate(table)]  # type: list
         newer = set()
         whole = [(g, s) for s, (state, _, g) in enumerate(table) if state == LIVE]
         for generation, s in sorted(whole, reverse=True):

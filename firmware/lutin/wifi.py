@@ -36,13 +36,17 @@ class _Renewed(Exception):
     """Other settings have come: whatever is going on ends here."""
 
 
-class Wifi:
-    """The station. `hold` may be set to a callable: no scan starts while it returns true."""
+def _never():
+    return False
 
-    def __init__(self, wlan, uptime, log, say):
+
+class Wifi:
+    """The station."""
+
+    def __init__(self, wlan, uptime, log, say, hold=None):
         # wlan: network.WLAN(STA_IF). uptime: callable, ms since start, never wrapping.
-        # say(state, ssid): called at each change.
-        self.hold = lambda: False
+        # say(state, ssid): called at each change. hold: callable; no scan starts while it is true.
+        self.hold = hold or _never
         self.state = states.NO_SETTINGS
         self._wlan = wlan
         self._uptime = uptime
@@ -106,13 +110,13 @@ class Wifi:
 
     async def _round(self):
         # One try of every network. True after a connection that deserved the name.
-        furthest = None
+        furthest = (-1, None, None)
         for known in await self._order():
             result = await self._try(known)
             if result == states.CONNECTED:
                 return await self._stay(known)
             # Numbers of results rise with how far it got; the furthest says best what is wrong.
-            if not furthest or result > furthest[0]:
+            if result > furthest[0]:
                 furthest = result, known, self._reason
         self._tell(furthest[0], furthest[1])
         self._reason = furthest[2]

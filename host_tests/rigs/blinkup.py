@@ -139,6 +139,7 @@ def receiver_size():
 def longest_step(data):
     """The longest feed() as a multiple of the median; each is the shortest of several runs."""
     import gc
+
     import utime
 
     size = len(data) // 6

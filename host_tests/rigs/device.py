@@ -13,6 +13,7 @@ from sim.nor import PowerCut
 _COLOURS = {(0, 0): "-", (1, 0): "R", (0, 1): "G", (1, 1): "A"}
 
 _life = None  # the running device
+_task = None
 _seen = []  # (ms, colour) at each change of the light
 _peeked = []
 _joined = []  # every ssid that the radio ever tried
@@ -39,7 +40,7 @@ def _tried(ssid, key):
 
 def _watch(what):
     if what == "led":
-        colour = _COLOURS[world.pins.get(pins.LED_RED, 0), world.pins.get(pins.LED_GREEN, 0)]
+        colour = _COLOURS[tuple([world.pins.get(number, 0) for number in pins.LED_PINS])]
         if _seen and _seen[-1][0] == clock.now_us() // 1000:
             _seen.pop()  # two pins never change at once; nobody sees what is between
         _seen.append((clock.now_us() // 1000, colour))
@@ -47,7 +48,7 @@ def _watch(what):
 
 def boot():
     """Power on."""
-    global _life
+    global _life, _task
     from lutin import board
     from lutin.device import Device
 
@@ -57,7 +58,7 @@ def boot():
     for nor in world.flash.values():
         nor.power_on()
     _life = Device(board, time, asyncio.open_connection, socket.getaddrinfo)
-    asyncio.create_task(_life.run())
+    _task = asyncio.create_task(_life.run())
 
 
 def run(ms):
@@ -192,7 +193,6 @@ def heap():
     return gc.mem_alloc()
 
 
-
 def no_flash():
     """The partition table has no `lutin`."""
     world.flash = {}
@@ -245,4 +245,3 @@ def count_samples():
 
 def samples():
     return world.sensor.asked
-

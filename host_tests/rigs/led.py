@@ -25,11 +25,12 @@ def play(script, ms):
     light = led.Led(recorder)
 
     async def main():
-        asyncio.create_task(light.run())
+        task = asyncio.create_task(light.run())
         for at, method, argument in script:
             await asyncio.sleep_ms(at - clock.now_us() // 1000)
             getattr(light, method)(argument)
         await asyncio.sleep_ms(ms - clock.now_us() // 1000)
+        task.cancel()
 
     asyncio.run(main())
     return recorder.seen

@@ -6,8 +6,8 @@ import random
 
 import network
 from lutin import wifi as room
-from lutin.log import Log
 from lutin.known import judge as _judge
+from lutin.log import Log
 from lutin.states import name
 from sim import clock, world
 from sim.airspace import Airspace

@@ -38,7 +38,10 @@ def decode(trace: Path) -> dict[str, Any]:
     except OSError as error:
         return {"trace": name, "error": error.strerror or str(error)}
     if not data or len(data) % _PAIR:
-        return {"trace": name, "error": f"{len(data)} bytes are no trace: it is made of pairs of {_PAIR} bytes"}
+        return {
+            "trace": name,
+            "error": f"{len(data)} bytes are no trace: it is made of pairs of {_PAIR} bytes",
+        }
     done = subprocess.run(
         [micropython(), "-X", "heapsize=4M", str(_SCRIPT)],
         input=data,
@@ -50,7 +53,9 @@ def decode(trace: Path) -> dict[str, Any]:
         return {"trace": name, "error": (done.stdout + done.stderr).decode(errors="replace").strip()}
     results = [json.loads(line) for line in done.stdout.decode().splitlines()]
     understood = [result for result in results if result["settings"] is not None]
-    nothing: dict[str, Any] = dict(settings=None, stage="sync", reason="no-sync", mode=None, rate=None, grey=None)
+    nothing: dict[str, Any] = dict(
+        settings=None, stage="sync", reason="no-sync", mode=None, rate=None, grey=None
+    )
     best = (understood or results[-1:] or [{**nothing, "pulses": 0, "at": None}])[0]
     return {
         "trace": name,

@@ -9,8 +9,9 @@ import sys
 
 import pins
 import usocket
-from sim import clock, state, world
 from uselect import POLLIN, poll
+
+from sim import clock, state, world
 
 _PUMP_US = 5_000
 _TRACE_US = 5_000
@@ -113,7 +114,7 @@ class Bench:
             self._led()
 
     def _led(self):
-        lit = world.pins.get(pins.LED_RED, 0), world.pins.get(pins.LED_GREEN, 0)
+        lit = [world.pins.get(number, 0) for number in pins.LED_PINS]
         rgb = [255 * lit[0], 255 * lit[1], 0]
         if rgb != self._rgb:
             self._rgb = rgb

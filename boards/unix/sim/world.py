@@ -13,7 +13,7 @@ reset_cause = 1  # machine.PWRON_RESET
 
 def reset(start_us=0):
     """A new world in virtual time, for a test."""
-    global airspace, sensor, flash, pins, pixels, watchers, reset_cause
+    global pins, pixels, watchers, reset_cause
     clock.virtual(start_us)
     clock._hooks.clear()
     build()

@@ -57,23 +57,17 @@ class Bi:
         middle = self.middle
         before = self._y
         self._y = y
-        done = False
         # An eighth of a pulse of play, so that noise on a slow edge does not count.
-        if self._light:
-            edge = y < middle - (unit >> 3)
-        else:
-            edge = y > middle + (unit >> 3)
-        if edge:
+        if y < middle - (unit >> 3) if self._light else y > middle + (unit >> 3):
             at = now * 16
             if y != before:
                 at -= min(max(16 * (y - middle) // (y - before), 0), 48)
-            done = self._turn(at)
-        if self.active and not done:
-            # The symbols that pass without an edge, each judged in its middle.
-            if now * 16 - self._next > 0:
-                self._next += self._symbol
-                done = self._bit(self._light)
-        return done
+            self._turn(at)
+        # Each symbol is judged in its middle, also those that pass without an edge.
+        if self.active and now * 16 - self._next > 0:
+            self._next += self._symbol
+            return self._bit(self._light)
+        return False
 
     def _turn(self, at):
         """An edge, at a moment in 1/16 ms."""
@@ -87,14 +81,13 @@ class Bi:
             self._next = at + (self._symbol >> 1) + (-self._bias if light else self._bias)
             self.pulses += light
             self.time = at >> 4
-            return False
+            return
         if self._seen >= _SYNC and not light and self._begin(run, at):
-            return False
+            return
         self._runs[self._at] = run
         self._at = (self._at + 1) % _SYNC
         if self._seen < _SYNC:
             self._seen += 1
-        return False
 
     def _begin(self, run, at):
         """Was that black the first two bits of 0x2A, behind a sync?"""
@@ -103,12 +96,12 @@ class Bi:
         high = 0
         for i in range(0, _SYNC, 2):
             # The stretch before this black was light; so was every second one.
-            b = self._runs[(self._at + i) % _SYNC]
-            l = self._runs[(self._at + i + 1) % _SYNC]
-            black += b
-            light += l
-            low = min(low, b + l)
-            high = max(high, b + l)
+            dark = self._runs[(self._at + i) % _SYNC]
+            lit = self._runs[(self._at + i + 1) % _SYNC]
+            black += dark
+            light += lit
+            low = min(low, dark + lit)
+            high = max(high, dark + lit)
         light //= _SYNC // 2
         black //= _SYNC // 2
         symbol = light + black >> 1
@@ -146,5 +139,3 @@ class Bi:
     def symbol_us(self):
         """How long a symbol lasts, in µs."""
         return self._symbol * 125 // 2
-
-

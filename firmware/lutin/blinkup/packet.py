@@ -126,7 +126,9 @@ def _settings(records):
     """Records to settings. Nothing is stored here; settings.py has its own rules."""
     kinds = [kind for kind, _ in records]
     checked = kinds[-1] == _CHECK
-    out = {"checked": True} if checked else {}
+    out = {}
+    if checked:
+        out["checked"] = True
     if _CLEAR in kinds:
         if len(kinds) - checked != 1 or records[0][1]:
             raise PacketError("clear-with-others")
@@ -136,7 +138,7 @@ def _settings(records):
         raise PacketError("wps")  # MicroPython has no WPS
     if not checked:
         _rules(kinds)
-    if _PASSWORD in kinds and _NETWORK not in kinds or _STATIC in kinds and _NETWORK not in kinds:
+    if (_PASSWORD in kinds and _NETWORK not in kinds) or (_STATIC in kinds and _NETWORK not in kinds):
         raise PacketError("network-missing")
     for kind, data in records:
         if kind == _NETWORK:

@@ -147,13 +147,13 @@ class Receiver:
 
         Where data looked like a start, the length that follows is chance, and often long.
         """
-        worst = None
+        worst = ear.packets[0]
         for packet in ear.packets:
             if packet is ear.bi:
                 continue
             if not packet.active:
                 return packet
-            if worst is None or packet.assembler.left() > worst.assembler.left():
+            if packet.assembler.left() > worst.assembler.left():
                 worst = packet
         return worst
 
@@ -181,7 +181,7 @@ class Receiver:
     def _report(self, ms):
         """The failure, once no other packet is being read that could still succeed."""
         self._wait -= ms
-        if self.reading() or self._wait > 0 and self.quiet() < _STEADY:
+        if self.reading() or (self._wait > 0 and self.quiet() < _STEADY):
             return None
         failed = self._failed
         self.reset()
