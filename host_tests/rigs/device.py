@@ -245,3 +245,11 @@ def count_samples():
 
 def samples():
     return world.sensor.asked
+
+
+def repl_status():
+    """What a person types at the REPL."""
+    import lutin
+
+    lutin._device = _life
+    lutin.status()
