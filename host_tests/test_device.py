@@ -197,6 +197,45 @@ def test_the_light_goes_dark_after_a_minute_and_its_last_pattern_names_what_fail
     assert board.call("leds", 75000) == []
 
 
+def test_the_light_names_the_failure_also_when_a_stage_is_under_way_at_the_end(board):
+    """The minute ends in the middle of a try: what failed before is shown once more."""
+    for extra in range(0, 12000, 1500):
+        board.call("new", [HOME], 0, extra)
+        board.call("store", OLD)
+        board.call("boot")
+        board.call("run", 50000 + extra)
+        board.call("press", True)  # another minute, from some moment of the tries
+        board.call("run", 1100)
+        board.call("press", False)
+        board.call("run", 75000)
+        text = colours(board, 0)
+        assert text.endswith("-R-R-R-"), extra  # one long, two short: not found
+
+
+def test_something_else_in_the_servers_place_is_named_and_left_when_it_is_gone(board):
+    board.call("new", [{**HOME, "landing": True}])
+    board.call("store", {**HOME, "server": "http://updates.example/lutin"})
+    board.call("boot")
+    assert board.call("run_until", "landing-page", 30000)
+    assert board.call("report")["wifi"]["state"] == "connected"
+    seen = len(board.call("joined"))
+    board.call("run", 3 * 3600 * 1000)
+    assert board.call("joined")[seen:] == []  # the network is not to blame
+
+
+def test_a_new_server_is_asked_at_once(board):
+    board.call("new", [{**HOME, "landing": True}])
+    board.call("store", {**HOME, "server": "http://updates.example/lutin"})
+    board.call("boot")
+    assert board.call("run_until", "landing-page", 30000)
+    board.call("run", 4 * 3600 * 1000)  # the pauses have become long
+    board.call("press", True)
+    board.call("run", 1100)
+    flash(board, blinkup(None, None, record(0x81, b"")), 4000)
+    assert board.call("report")["settings"]["server"] == ""
+    assert board.call("run_until", "connected", 30000) is not None
+
+
 def test_the_button_opens_the_window_again(board):
     board.call("new", [HOME])
     board.call("store", HOME)
@@ -239,6 +278,19 @@ def test_a_repeated_transmission_does_not_drop_the_connection_that_it_made(board
     assert state(board) == "connected"
     assert board.call("joined").count("Home") == 1
     assert board.call("report")["generation"] == 1
+
+
+def test_a_sender_carried_away_after_green_gives_no_red(board):
+    board.call("new", [HOME])
+    board.call("boot")
+    board.call("run", 500)
+    levels = blinkup(**HOME) * 3
+    start = board.call("now_ms")
+    ms = board.call("shine", levels[: len(levels) * 5 // 6], 60)
+    board.call("run", ms + 10000)
+    assert "G" in colours(board, start)
+    assert "-R--" not in colours(board, start) and "not-understood" not in str(board.call("lines"))
+    assert any("a repetition was" in line for line in board.call("lines"))
 
 
 def test_a_missing_partition_is_shown_as_no_memory(board):

@@ -164,6 +164,18 @@ def test_a_closed_window_is_dark_but_for_results_and_lets_the_last_pattern_end(r
     ]
 
 
+def test_the_last_pattern_before_dark_is_the_one_asked_for(rig, table):
+    number = {row[1]: row[0] for row in table}
+    script = [
+        [0, "show", number["connected"]],
+        [1100, "close", number["no-network"]],
+        [9000, "open", True],
+    ]
+    last = [[at + 1100, colour] for at, colour in changes(PATTERNS["no-network"], 2250)]
+    shown = rig.call("play", script, 9400)
+    assert shown[2:] == [[1000, "G"], *last, [1100 + 2250, "-"], [9000, "G"]]
+
+
 @given(
     st.lists(
         st.tuples(

@@ -19,7 +19,7 @@ def start():
     asyncio.run(_device.run())
 
 
-def device():
+def running():
     """The running device, None before start()."""
     return _device
 

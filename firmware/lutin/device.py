@@ -22,8 +22,18 @@ RELEASE = "0"  # not from a release
 
 _TICK = const(1000)  # ms
 _WATCHDOG = const(30000)  # ms; the longest single step is a scan or a slow name server
+_REPEATS = const(30000)  # ms for which a sender may go on after it was understood
 _REACH_AGAIN = const(60000)  # ms, doubled at each failure
 _REACH_MOST = const(3600000)
+_FAILURES = (
+    states.NO_NETWORK,
+    states.WRONG_PASSWORD,
+    states.REFUSED,
+    states.NO_ADDRESS,
+    states.NO_NAME,
+    states.NO_SERVER,
+    states.LANDING_PAGE,
+)
 _OFF_THE_NET = (states.NO_SETTINGS, states.NOT_STORED, states.NO_MEMORY)
 
 
@@ -45,8 +55,10 @@ class Device:
         self._button = board.button()
         self._restart = asyncio.Event()
         self._joined = asyncio.Event()
+        self._asked = asyncio.Event()  # the server is to be asked anew
         self._state = states.STARTING
         self._detail = ""
+        self._taken = None  # when the last BlinkUp was understood and stored, in ms
         self._why = ""  # why the last BlinkUp was not understood
         self._duties = []
         self._failure = None  # what the light says last before it goes dark
@@ -174,9 +186,7 @@ class Device:
             self._window.renew()
         always = self.settings.led == 1 or self._state in _OFF_THE_NET
         light = always or self._window.open()
-        if not light and self._state != states.CONNECTED and self._failure is not None:
-            self._led.show(self._failure)  # the last pattern names what failed
-        self._led.open(light)
+        self._led.open(light, self._failure)  # the last pattern names what failed
         self._listener.open(self._open())
 
     def _open(self):
@@ -192,7 +202,13 @@ class Device:
     async def _on_blinkup(self, result):
         """Something was received: store it, read it back, use it; or say why not."""
         if result.settings is None:
-            self._refuse("%s: %s" % (result.stage, result.reason))
+            reason = "%s: %s" % (result.stage, result.reason)
+            if self._taken is not None and self.uptime() - self._taken < _REPEATS:
+                # The sender goes on until it is stopped, or carried away in the middle of a pass:
+                # who has seen green must not see red for that.
+                self.log.info("blinkup: a repetition was %s" % reason)
+                return
+            self._refuse(reason)
         else:
             self.log.info("blinkup: %s, %d symbols/s" % (result.mode, 1000000 // result.symbol_us))
             try:
@@ -221,6 +237,7 @@ class Device:
             self._store.save(store.SETTINGS, data)
         stored = Settings.from_bytes(self._store.load(store.SETTINGS))
         self._why = ""
+        self._taken = self.uptime()
         self._led.show(states.RECEIVED)
         self.log.info(
             "blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation())
@@ -233,7 +250,9 @@ class Device:
     def _use(self, settings):
         self.settings = settings
         self._window.renew()
+        self._failure = None
         self._joined.clear()
+        self._asked.set()
         self._wifi.use(settings)
         self._set(states.SEARCHING if settings.networks else states.NO_SETTINGS)
 
@@ -243,22 +262,46 @@ class Device:
             self._window.renew()
         if state == states.CONNECTED:
             self._joined.set()
+            self._asked.set()
             if self.settings.server:
                 return  # connected is said when the server answers
-        else:
+        elif self._joined.is_set():
             self._joined.clear()
+            self._asked.set()
         if self._state not in (states.NOT_STORED, states.NO_MEMORY):
-            self._set(state, detail or "")
+            self._note(state, detail or "")
+
+    def _note(self, state, detail):
+        """A stage or a result of connecting."""
+        if state == states.CONNECTED:
+            self._failure = None
+        elif state in _FAILURES:
+            self._failure = state
+        self._set(state, detail)
 
     async def _reach(self):
-        """Whenever there is a network: is the owner's server there?"""
-        wait = _REACH_AGAIN
+        """After each join, and until it succeeds: is the owner's server there?"""
         while True:
-            await self._joined.wait()
+            self._asked.clear()
             server = self.settings.server
-            if server:
-                result, detail = await reach(server, self._resolve, self._open_connection, self._set)
-                if self._joined.is_set() and server == self.settings.server:
-                    self._set(result, detail)
-                wait = _REACH_AGAIN if result == states.CONNECTED else min(2 * wait, _REACH_MOST)
-            await asyncio.sleep_ms(wait)
+            if self._joined.is_set() and server:
+                wait = _REACH_AGAIN
+                while not self._asked.is_set():
+                    result, detail = await reach(
+                        server, self._resolve, self._open_connection, self._on_server
+                    )
+                    if self._asked.is_set():
+                        break  # asked for a network or a server that is not used any more
+                    self._on_server(result, detail)
+                    if result == states.CONNECTED:
+                        break
+                    try:
+                        await asyncio.wait_for_ms(self._asked.wait(), wait)
+                    except asyncio.TimeoutError:
+                        wait = min(2 * wait, _REACH_MOST)
+            await self._asked.wait()
+
+    def _on_server(self, state, detail):
+        """The server is being asked, or has answered."""
+        if self._joined.is_set() and not self._asked.is_set():
+            self._note(state, detail)

@@ -58,6 +58,7 @@ class Led:
     def __init__(self, driver):
         self._driver = driver
         self._open = True
+        self._last = None  # to be shown before the light goes dark
         self._dark = False
         self._state = states.STARTING
         self.shot = None  # the result that is being shown, if any
@@ -80,11 +81,15 @@ class Led:
                 return  # it comes when the one-shot has been seen
         self._changed.set()
 
-    def open(self, value):
-        """Open or close the window in which the light is on; the last pattern is played to its end."""
+    def open(self, value, last=None):
+        """Open or close the window in which the light is on; the last pattern is played to its end.
+
+        last: the state that is shown before the light goes dark, None for the one that is shown.
+        """
         if self._open != value:
             self._open = value
-            if value:
+            self._last = None if value or last == self._state else last
+            if value or self._last is not None:
                 self._changed.set()
 
     def dark(self, value):
@@ -103,16 +108,19 @@ class Led:
         """Play, for ever."""
         while True:
             self._changed.clear()
-            if self._dark or (not self._open and self.shot is None):
-                self._light(0)
-                await self._changed.wait()
-            elif self.shot is not None:
+            if self.shot is not None and not self._dark:
                 shot = self.shot
                 if await self._play(shot) and self.shot == shot:
                     self.shot = None
                     self._over.set()
-            else:
+            elif self._open and not self._dark:
                 await self._play(self._state)
+            elif self._last is not None and not self._dark:
+                if await self._play(self._last):
+                    self._last = None
+            else:
+                self._light(0)
+                await self._changed.wait()
 
     async def _play(self, state):
         """One round of a pattern; False when something else is to be shown before it ended."""

@@ -28,7 +28,10 @@ def play(script, ms):
         task = asyncio.create_task(light.run())
         for at, method, argument in script:
             await asyncio.sleep_ms(at - clock.now_us() // 1000)
-            getattr(light, method)(argument)
+            if method == "close":
+                light.open(False, argument)
+            else:
+                getattr(light, method)(argument)
         await asyncio.sleep_ms(ms - clock.now_us() // 1000)
         task.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,4 +71,6 @@ def masked(value: Any) -> Any:
     """The same, with every password replaced by asterisks that do not tell its length."""
     if isinstance(value, dict):
         return {k: "********" if k == "password" and v else masked(v) for k, v in value.items()}
+    if isinstance(value, str):
+        return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:********@", value)
     return value

@@ -61,13 +61,13 @@ class Bench:
         if now - self._pulsed >= _PULSE_US:
             self._pulsed = now
             self._say({"t": "pulse"})
-        device = sys.modules.get("lutin") and sys.modules["lutin"].device()
+        device = sys.modules.get("lutin") and sys.modules["lutin"].running()
         if device:
             self._tell(device, now)
         self._flush()
 
     def _hear(self):
-        data = self._socket.recv(65536)
+        data = self._socket.recv(4096)
         if not data:
             sys.exit(0)  # the bench is gone, and nobody else could switch this board off
         self._in += data

@@ -53,7 +53,7 @@ class _Ear:
 
 
 class Receiver:
-    """Feed it samples; it needs no clock and makes all its memory here (about 4 KB)."""
+    """Feed it samples; it needs no clock and makes all its memory here (6 KB on an ESP32)."""
 
     def __init__(self):
         self._grid = Grid()
