@@ -19,7 +19,7 @@ _ADC1 = range(32, 40)
 _INPUT_ONLY = range(34, 40)
 _FLASH_PINS = range(6, 12)
 _SAMPLE_US = 1000  # what a sample costs on the board, with the receiver's work on it
-_SWEEP = 512  # samples between collections of this simulation's own garbage
+_SWEEP = 100  # samples between collections of this simulation's own garbage
 
 
 class Pin:

@@ -62,6 +62,7 @@ class Device:
         self._why = ""  # why the last BlinkUp was not understood
         self._duties = []
         self._failure = None  # what the light says last before it goes dark
+        self._generation = 0  # of the stored settings
         self._unstored = False  # new settings came and could not be stored
         self._watchdog = board.watchdog(_WATCHDOG)
         self._store = store.Store(board.settings_flash(), self.log)
@@ -137,7 +138,7 @@ class Device:
             "restart_cause": self._cause,
             "heap_free": gc.mem_free(),
             "release": RELEASE,
-            "generation": self._generation(),
+            "generation": self._generation,
             "board": self._board.name(),
             "id": self._id,
         }
@@ -147,6 +148,7 @@ class Device:
         try:
             self._store.repair()
             data = self._store.load(store.SETTINGS)
+            self._look_up_generation()
             return Settings.from_bytes(data) if data is not None else Settings()
         except store.StoreError as e:
             self.log.error("settings: %s" % e)
@@ -156,11 +158,11 @@ class Device:
             self.log.error("settings: stored, but not readable: %s" % e)
         return Settings()
 
-    def _generation(self):
+    def _look_up_generation(self):
+        """Once after each change: it reads the whole flash."""
         for _, key, generation, state in self._store.map():
             if key == store.SETTINGS and state == store.LIVE:
-                return generation
-        return 0
+                self._generation = generation
 
     def _set(self, state, detail=""):
         """The device's state, on light and log."""
@@ -236,11 +238,12 @@ class Device:
         if not same:
             self._store.save(store.SETTINGS, data)
         stored = Settings.from_bytes(self._store.load(store.SETTINGS))
+        self._look_up_generation()
         self._why = ""
         self._taken = self.uptime()
         self._led.show(states.RECEIVED)
         self.log.info(
-            "blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation())
+            "blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation)
         )
         # The same settings, flashed again: nobody wants a working connection dropped for it.
         if not same or self._unstored or not self._joined.is_set():
