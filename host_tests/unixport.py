@@ -62,7 +62,8 @@ class Rig:
     def __init__(self, name: str, heap: str = "8M", options: Sequence[str] = ()) -> None:
         self.name = name
         self.output: list[str] = []  # what it printed beside its answers
-        env = dict(os.environ, MICROPYPATH=":".join([*map(str, PATH), ".frozen"]))
+        library = os.environ.get("MICROPYTHON_LIB", ".frozen")  # a build without frozen modules has them here
+        env = dict(os.environ, MICROPYPATH=":".join([*map(str, PATH), library]))
         self.process = subprocess.Popen(
             [micropython(), "-X", f"heapsize={heap}", *options, str(RIGS / "agent.py"), name],
             stdin=subprocess.PIPE,

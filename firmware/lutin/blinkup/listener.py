@@ -11,6 +11,7 @@ _SYNC = const(8000)  # ms: no sync is longer (64 symbols, ten a second)
 _FEW = const(8)  # samples between turns of the other duties
 _MANY = const(64)  # and while a packet is being read, between looks at what has become of it
 _LOOKS = const(4)  # so many looks make the range that is judged
+_STEADY = const(250)  # looks without a change: five seconds
 _LEAST = const(600)  # ADC counts of 65535: less change than this is no screen
 
 
@@ -33,6 +34,7 @@ class Listener:
         self._feed_watchdog = feed_watchdog
         self._receiving = receiving
         self._heard = heard
+        self._carrier = 0  # when something like a sync was first heard, with nothing told since
         self._open = True
         self._opened = asyncio.Event()
         self.busy = False  # a transmission is under way
@@ -58,7 +60,7 @@ class Listener:
     async def _flicker(self):
         """Look now and then; True when the light changes, False when the eye was closed."""
         read = self._read
-        at = 0
+        at = steady = 0
         low = high = last = read()
         while self._open:
             await asyncio.sleep_ms(_WATCH)
@@ -71,6 +73,9 @@ class Listener:
             high = max(high, value)
             last = value
             at += 1
+            steady += 1
+            if steady == _STEADY:
+                self._carrier = 0  # whatever lamp there was, it is off
             if high - low > max(_LEAST, high >> 4):
                 return True
         return False
@@ -80,11 +85,11 @@ class Listener:
         clock = self._clock
         receiver = self._receiver
         receiver.reset()
-        since = 0  # when there was a carrier first
         try:
             while True:
                 result = self._burst(_MANY if receiver.reading() else _FEW)
                 if result:
+                    self._carrier = 0
                     return result
                 if receiver.reading():
                     gc.disable()
@@ -97,9 +102,10 @@ class Listener:
                 # A lamp can look like a sync, for ever: only a start behind it earns the board
                 # for itself, and only for as long as a sync can last is the light put out.
                 now = clock.ticks_ms()
-                if not since and receiver.carrier():
-                    since = now or 1
-                self._say(receiver.carrier() and clock.ticks_diff(now, since) < _SYNC)
+                carrier = receiver.carrier()
+                if carrier and not self._carrier:
+                    self._carrier = now or 1
+                self._say(carrier and clock.ticks_diff(now, self._carrier) < _SYNC)
                 await asyncio.sleep_ms(0)
         finally:
             gc.enable()
