@@ -43,4 +43,5 @@ $(VENV)/test: pyproject.toml | $(BIN)/python
 
 $(VENV)/lint: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	@rm -rf typings && $(BIN)/python -m pip install --quiet --target typings 'micropython-esp32-stubs==1.29.0.post1'
 	@touch $@ $(VENV)/run $(VENV)/test

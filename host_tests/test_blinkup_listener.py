@@ -26,7 +26,7 @@ def test_a_flickering_lamp_starves_no_duty_and_does_not_keep_the_light_dark(boar
     start = board.call("now_ms")
     board.call("run", 5000)
     shown = board.call("leds", start)
-    assert 8 <= len(shown) <= 11  # green 500, dark 500, at most a little late
+    assert 8 <= len(shown) <= 16  # green 500, dark 500; a false start or two may darken it for a moment
     assert board.call("alive")
     assert not any("understood" in line for line in board.call("lines"))
 

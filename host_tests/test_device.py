@@ -340,6 +340,12 @@ def test_a_dead_duty_is_named_and_the_watchdog_restarts_the_board(board):
     assert any("duty light has failed" in line for line in board.call("lines"))
 
 
+def test_an_unplugged_console_is_no_reason_to_restart(board):
+    board.call("new", [HOME])
+    board.call("boot", console=True)
+    assert board.call("run", 120000) is True
+
+
 def test_an_unreadable_record_is_said_and_not_overwritten(board):
     board.call("new", [HOME])
     board.call("store_bytes", b"\xffgarbage")

@@ -12,7 +12,7 @@ from .blinkup.receiver import Receiver
 from .console import Console
 from .led import Led
 from .log import Log, show
-from .reach import reach
+from .server import Server
 from .settings import Settings, SettingsError
 from .uptime import Uptime
 from .wifi import Wifi
@@ -23,8 +23,6 @@ RELEASE = "0"  # not from a release
 _TICK = const(1000)  # ms
 _WATCHDOG = const(30000)  # ms; the longest single step is a scan or a slow name server
 _REPEATS = const(30000)  # ms for which a sender may go on after it was understood
-_REACH_AGAIN = const(60000)  # ms, doubled at each failure
-_REACH_MOST = const(3600000)
 _FAILURES = (
     states.NO_NETWORK,
     states.WRONG_PASSWORD,
@@ -43,8 +41,6 @@ class Device:
     def __init__(self, board, clock, open_connection, resolve, console=None):
         # open_connection, resolve: asyncio's and socket's; console: an asyncio stream, or None
         self._board = board
-        self._open_connection = open_connection
-        self._resolve = resolve
         self._input = console
         self._cause = board.reset_cause()
         self._id = board.device_id()
@@ -54,13 +50,13 @@ class Device:
         self._led = Led(board.status_led())
         self._button = board.button()
         self._restart = asyncio.Event()
-        self._joined = asyncio.Event()
-        self._asked = asyncio.Event()  # the server is to be asked anew
+        self._joined = False
         self._state = states.STARTING
         self._detail = ""
         self._taken = None  # when the last BlinkUp was understood and stored, in ms
         self._why = ""  # why the last BlinkUp was not understood
         self._duties = []
+        self._listening = None  # to the console
         self._failure = None  # what the light says last before it goes dark
         self._generation = 0  # of the stored settings
         self._unstored = False  # new settings came and could not be stored
@@ -71,6 +67,7 @@ class Device:
             Receiver(), board.light_sensor(), clock, self._watchdog.feed, self._on_light, self._on_blinkup
         )
         self._wifi = Wifi(board.station(), uptime, self.log, self._on_wifi, hold=lambda: self._listener.busy)
+        self._server = Server(resolve, open_connection, self._note)
         self._console = Console(self.report, self.log, show, self.restart)
 
     async def run(self):
@@ -85,11 +82,12 @@ class Device:
                 ("light", self._led.run()),
                 ("blinkup", self._listener.run()),
                 ("wifi", self._wifi.run()),
-                ("server", self._reach()),
+                ("server", self._server.run()),
             )
         ]
         if self._input:
-            duties.append(asyncio.create_task(self._duty("console", self._console.run(self._input))))
+            # No duty: a console may be unplugged.
+            self._listening = asyncio.create_task(self._console.run(self._input))
         try:
             while not self._restart.is_set():
                 self._tick()
@@ -193,7 +191,7 @@ class Device:
 
     def _open(self):
         """BlinkUp is open with the light, and for as long as there is no connection."""
-        return self._window.open() or self.settings.led == 1 or not self._joined.is_set()
+        return self._window.open() or self.settings.led == 1 or not self._joined
 
     def _on_light(self, receiving):
         """A transmission begins or ends."""
@@ -233,6 +231,8 @@ class Device:
     def _take(self, packet):
         """Store what a packet changes, read it back, and use what was read."""
         new = self.settings.apply(packet)
+        if packet.get("upgrade"):
+            self.log.info("blinkup: an update is asked for, which this release cannot do")
         data = new.to_bytes()
         same = self._store.load(store.SETTINGS) == data
         if not same:
@@ -246,7 +246,7 @@ class Device:
             "blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation)
         )
         # The same settings, flashed again: nobody wants a working connection dropped for it.
-        if not same or self._unstored or not self._joined.is_set():
+        if not same or self._unstored or not self._joined:
             self._unstored = False
             self._use(stored)
 
@@ -254,8 +254,8 @@ class Device:
         self.settings = settings
         self._window.renew()
         self._failure = None
-        self._joined.clear()
-        self._asked.set()
+        self._joined = False
+        self._server.use("")
         self._wifi.use(settings)
         self._set(states.SEARCHING if settings.networks else states.NO_SETTINGS)
 
@@ -263,14 +263,12 @@ class Device:
         """The station says what it is doing."""
         if state == states.LOST:
             self._window.renew()
-        if state == states.CONNECTED:
-            self._joined.set()
-            self._asked.set()
-            if self.settings.server:
-                return  # connected is said when the server answers
-        elif self._joined.is_set():
-            self._joined.clear()
-            self._asked.set()
+        joined = state == states.CONNECTED
+        if joined != self._joined:
+            self._joined = joined
+            self._server.use(self.settings.server if joined else "")
+        if joined and self.settings.server:
+            return  # connected is said when the server has answered
         if self._state not in (states.NOT_STORED, states.NO_MEMORY):
             self._note(state, detail or "")
 
@@ -281,30 +279,3 @@ class Device:
         elif state in _FAILURES:
             self._failure = state
         self._set(state, detail)
-
-    async def _reach(self):
-        """After each join, and until it succeeds: is the owner's server there?"""
-        while True:
-            self._asked.clear()
-            server = self.settings.server
-            if self._joined.is_set() and server:
-                wait = _REACH_AGAIN
-                while not self._asked.is_set():
-                    result, detail = await reach(
-                        server, self._resolve, self._open_connection, self._on_server
-                    )
-                    if self._asked.is_set():
-                        break  # asked for a network or a server that is not used any more
-                    self._on_server(result, detail)
-                    if result == states.CONNECTED:
-                        break
-                    try:
-                        await asyncio.wait_for_ms(self._asked.wait(), wait)
-                    except asyncio.TimeoutError:
-                        wait = min(2 * wait, _REACH_MOST)
-            await self._asked.wait()
-
-    def _on_server(self, state, detail):
-        """The server is being asked, or has answered."""
-        if self._joined.is_set() and not self._asked.is_set():
-            self._note(state, detail)

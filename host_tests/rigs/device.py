@@ -46,8 +46,15 @@ def _watch(what):
         _seen.append((clock.now_us() // 1000, colour))
 
 
-def boot():
-    """Power on."""
+class _Unplugged:
+    """A console whose other end is gone."""
+
+    async def readline(self):
+        return b""
+
+
+def boot(console=False):
+    """Power on; console: with one that is unplugged at once."""
     global _life, _task
     from lutin import board
     from lutin.device import Device
@@ -57,7 +64,8 @@ def boot():
     world.pins.clear()
     for nor in world.flash.values():
         nor.power_on()
-    _life = Device(board, time, asyncio.open_connection, socket.getaddrinfo)
+    plug = _Unplugged() if console else None
+    _life = Device(board, time, asyncio.open_connection, socket.getaddrinfo, plug)
     _task = asyncio.create_task(_life.run())
 
 
