@@ -1,6 +1,7 @@
 # Everything sets itself up: .venv from the package registries, nothing else.
 PYTHON ?= python3
 PORT ?= 8000
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -14,7 +15,8 @@ run: $(VENV)/run ## the whole device in a browser; PORT=8001, RESET=1 for a new 
 	@$(BIN)/lutin run --port $(PORT) $(if $(RESET),--reset) $(if $(NO_BROWSER),--no-browser)
 
 test: $(VENV)/test ## all tests; ARGS="-k store" for some of them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not screen' $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/python -m pytest -m screen $(ARGS) || [ $$? = 5 ]
 
 lint: $(VENV)/lint ## ruff and basedpyright, firmware against the ESP32's stubs
 	@$(BIN)/ruff check .

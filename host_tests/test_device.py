@@ -365,11 +365,11 @@ def test_a_day_with_the_router_going_up_and_down_costs_no_heap_and_no_duty(board
     heaps = []
     for hour in range(24):
         board.call("air", "Home", up=False)
-        board.call("run", 600000)
+        board.call("run", 240000)
         assert state(board) in ("no-network", "searching", "lost")
         board.call("air", "Home", up=True)
         assert board.call("run_until", "connected", 90000), hour
-        board.call("run", 3000000 - 90000)
+        board.call("run", 3600000 - 240000 - 90000)
         heaps.append(board.call("heap"))
     assert max(heaps[2:]) - min(heaps[2:]) < 2048
     assert board.call("alive")
