@@ -69,10 +69,14 @@ class FakeBoard:
         name, sentence, _ = STATES[self.state]
         up = self.us() // 1_000_000
         joined = self.state == 17
-        networks = [] if self.state == 1 else [{"ssid": "workshop", "password": True, "static": None, "proxy": None}]
+        networks = (
+            [] if self.state == 1 else [{"ssid": "workshop", "password": True, "static": None, "proxy": None}]
+        )
         wifi: dict[str, Any] = {"ssid": None, "state": name, "since": up, "reason": None, "attempts": 0}
         if self.state != 1:
-            wifi.update(ssid="workshop", attempts=3, reason=None if joined else "no access point of that name")
+            wifi.update(
+                ssid="workshop", attempts=3, reason=None if joined else "no access point of that name"
+            )
             wifi.update(last_failure=None if joined else "no-network")
         if joined:
             wifi.update(address="192.168.4.23", rssi=-48, channel=6, bssid="02:4c:55:00:00:01")
@@ -81,7 +85,9 @@ class FakeBoard:
             "wifi": wifi,
             "settings": {"networks": networks, "server": "", "broker": "", "name": "", "led": 0},
             "uptime": up,
-            "restart_cause": {"1": "power-on", "2": "reset", "3": "watchdog"}[os.environ["LUTIN_RESET_CAUSE"]],
+            "restart_cause": {"1": "power-on", "2": "reset", "3": "watchdog"}[
+                os.environ["LUTIN_RESET_CAUSE"]
+            ],
             "heap_free": 70000,
             "blinkup": {"open": True, "receiving": self.level > 0.5},
             "release": "0.1.0",
@@ -148,7 +154,9 @@ class FakeBoard:
             (self.state_dir / "air.json").write_text(json.dumps(self.air))
             self.send(t="air", aps=self.air)
         elif message["t"] == "wear":
-            self.worn = sorted({*self.worn, message["sector"]} - ({message["sector"]} if not message["worn"] else set()))
+            self.worn = sorted(
+                {*self.worn, message["sector"]} - ({message["sector"]} if not message["worn"] else set())
+            )
             (self.state_dir / "wear.json").write_text(json.dumps(self.worn))
             self.send_flash()
 
@@ -178,8 +186,10 @@ class FakeBoard:
             if now >= next_trace:
                 next_trace = now + 0.1
                 us = self.us()
-                values = [int(6000 + 50000 * self.level + 900 * math.sin((us + i * 5000) / 9000)) for i in range(20)]
-                self.send(t="trace", us=us, dt=5000, v=values)
+                values = [
+                    int(6000 + 50000 * self.level + 900 * math.sin((us + i * 5000) / 9000)) for i in range(20)
+                ]
+                self.send(t="trace", us=us + 19 * 5000, dt=5000, v=values)
 
 
 if __name__ == "__main__":

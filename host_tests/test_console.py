@@ -25,7 +25,9 @@ def test_status_at_the_repl_says_what_the_console_says(board):
     assert [line.split()[:2] for line in board.output] == [line.split()[:2] for line in screen]
 
 
-@pytest.mark.parametrize("line", ["", "  ", "STATUS", "status now", "log", "help", "\x00", "x" * 5000, "%s%d"])
+@pytest.mark.parametrize(
+    "line", ["", "  ", "STATUS", "status now", "log", "help", "\x00", "x" * 5000, "%s%d"]
+)
 def test_every_line_has_an_answer(board, line):
     board.call("boot")
     board.call("run", 500)

@@ -42,8 +42,8 @@ def parser() -> argparse.ArgumentParser:
         "decode",
         help="what recorded light says",
         description=(
-            "Run the firmware's own receiver over traces (little-endian pairs of uint32 µs and uint16 ADC value) "
-            "and print one JSON line for each."
+            "Run the firmware's own receiver over traces (little-endian pairs of uint32 µs and uint16 ADC "
+            "value) and print one JSON line for each."
         ),
     )
     decode.add_argument("trace", nargs="+", type=Path, help="a .bin file; - for standard input")
