@@ -132,6 +132,13 @@ def test_a_result_comes_over_a_stage_and_the_stage_comes_back(rig, table):
     assert shown[:5] == [[0, "G"], [500, "-"], [750, "G"], [3750, "A"], [4250, "-"]]
 
 
+def test_a_state_that_is_said_again_does_not_break_the_rhythm(rig, table):
+    number = next(row[0] for row in table if row[1] == "connected")
+    shown = rig.call("play", [[at, "show", number] for at in range(0, 3000, 100)], 3000)
+    assert shown == [[at, "G" if at % 1000 == 0 else "-"] for at in range(0, 3500, 500)][: len(shown)]
+    assert len(shown) >= 6
+
+
 def test_darkness_comes_at_once_and_a_result_is_shown_after_it(rig, table):
     number = {row[1]: row[0] for row in table}
     shown = rig.call(

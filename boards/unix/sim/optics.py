@@ -15,6 +15,7 @@ class Sensor:
     All attributes may be changed at any moment:
     screen      what a white screen gives; a dim or distant one gives less
     tau_ms      how slowly the screen changes (LCD: 1 to 10; OLED: 0.05)
+    tail_ms     how slowly the sensor itself gets dark (a phototransistor on a large resistor)
     pwm_hz      pulses by which an OLED is dimmed, pwm_depth of its light (0: none)
     ambient     steady light beside it
     mains       flickering light on top, mains_hz times a second
@@ -25,6 +26,7 @@ class Sensor:
     def __init__(self, **parameters):
         self.screen = 0.5
         self.tau_ms = 2.0
+        self.tail_ms = 0.0
         self.pwm_hz = 0
         self.pwm_depth = 0.0
         self.ambient = 0.0
@@ -41,6 +43,8 @@ class Sensor:
         self._target = 0.0  # what the screen is told to show
         self._shown = 0.0  # what it shows by now
         self._time = 0
+        self._seen = 0.0  # what the sensor's slow side makes of it
+        self._read = 0
 
     def show(self, at_us, level):
         """The screen's picture changes to level (0 to 1, linear light) at that moment."""
@@ -61,6 +65,10 @@ class Sensor:
         light += self.ambient + self.drift * seconds
         if self.mains:
             light += self.mains * (0.5 + 0.5 * math.sin(2 * math.pi * self.mains_hz * seconds))
+        if self.tail_ms:
+            rest = math.exp((self._read - at_us) / (self.tail_ms * 1000))
+            self._seen = light = max(light, light + (self._seen - light) * rest)
+            self._read = at_us
         if self.noise:
             # Three uniform numbers make a bell that is good enough, and bounded.
             light += self.noise * 2 * (random.random() + random.random() + random.random() - 1.5)

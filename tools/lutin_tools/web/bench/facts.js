@@ -27,7 +27,7 @@ function network(report) {
     ["For", wifi && name ? duration(report.uptime - wifi.since) : null],
     ["Why not", on ? null : why(wifi?.reason), "bad"],
     ["Attempts", wifi?.attempts || null],
-    ["Last failure", why(wifi?.last_failure)],
+    ["Last failure", on || wifi?.last_failure !== wifi?.reason ? why(wifi?.last_failure) : null],
     ["Address", wifi?.address],
     ["Signal", wifi?.rssi ? `${wifi.rssi} dBm` : null],
     ["Channel", wifi?.channel],

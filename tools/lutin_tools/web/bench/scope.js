@@ -71,16 +71,18 @@ export class Scope {
     this.height = this.canvas.clientHeight;
     this.canvas.width = Math.round(this.width * scale);
     this.canvas.height = Math.round(this.height * scale);
-    this.canvas.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
+    const ctx = this.canvas.getContext("2d");
+    ctx.setTransform(scale, 0, 0, scale, 0, 0);
+    this.draw(ctx); // a canvas of another size is an empty one
   }
 
   // Not in every frame: on a small machine the sender's square needs them more.
   frame() {
     requestAnimationFrame(() => this.frame());
     const now = performance.now();
-    if (!this.seen || !this.width || now - this.drawn < EVERY_MS) return;
+    if (now - this.drawn < EVERY_MS) return;
     this.drawn = now;
-    this.draw(this.canvas.getContext("2d"));
+    if (this.seen && this.width) this.draw(this.canvas.getContext("2d"));
     const text = this.last === undefined ? "no reading" : `${this.last} of ${FULL}`;
     if (this.reading.textContent !== text) this.reading.textContent = text;
   }

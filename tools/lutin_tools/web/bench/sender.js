@@ -37,7 +37,7 @@ export function setUp(link) {
       sending = now;
       if (!sending) return size();
       frame.style.height = `${Math.min(520, window.innerHeight - 110)}px`;
-      frame.scrollIntoView({ block: "nearest" });
+      $("sender").scrollIntoView({ block: "nearest" }); // with its heading
     }).observe(page, { subtree: true, attributeFilter: ["open"] });
   }
 }
