@@ -174,6 +174,7 @@ def test_a_network_painted_on_the_screen_is_stored_and_joined(
     expect(page.locator("#state-sentence")).to_have_text("Connected.", timeout=30_000)
     expect(page.locator("#network-facts")).to_contain_text("192.168.")
     expect(page.locator(".ap", has_text="Painted net")).to_contain_text("joined")
+    expect(page.locator("#flash-rows")).to_contain_text(re.compile(r"settings, \d+ s old"))
     assert "all by light" not in page.locator("#settings").inner_text() + console(page)
 
 

@@ -142,6 +142,8 @@ class Bench:
         if self._flash_changed:
             self._flash_changed = False
             nor = world.flash["lutin"]
+            found = device.sectors()
+            written = state.written([generation for _, _, generation, _ in found])
             self._say(
                 {
                     "t": "flash",
@@ -153,8 +155,9 @@ class Bench:
                             "state": how,
                             "worn": sector in nor.worn,
                             "erases": nor.erases[sector],
+                            "written": written[sector],
                         }
-                        for sector, key, generation, how in device.sectors()
+                        for sector, key, generation, how in found
                     ],
                 }
             )

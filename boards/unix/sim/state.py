@@ -3,6 +3,8 @@
 import json
 import os
 
+import utime
+
 from sim import world
 from sim.nor import Nor
 
@@ -36,6 +38,22 @@ def save_air():
 def save_wear(sectors):
     """Keep which sectors are worn."""
     _write("wear.json", sectors)
+
+
+def written(generations):
+    """When each sector was written, in s since 1970; generations: what each holds now, 0 for nothing.
+
+    Kept beside the flash, because a record does not say its age.
+    """
+    known = _read("written.json") or {}
+    now = {}
+    for sector, generation in enumerate(generations):
+        before = known.get(str(sector))
+        if generation:
+            now[str(sector)] = before if before and before[0] == generation else [generation, utime.time()]
+    if now != known:
+        _write("written.json", now)
+    return [now[str(sector)][1] if str(sector) in now else None for sector in range(len(generations))]
 
 
 def _read(name):

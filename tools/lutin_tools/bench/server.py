@@ -30,7 +30,7 @@ WEB = Path(__file__).resolve().parents[1] / "web"
 HEAP = "2M"  # of the firmware and of the world around it, which share one interpreter
 
 # What a new board begins without. Named one by one: --reset never removes a folder.
-_STATE_FILES = ("flash.bin", "wear.json", "air.json", "room.json")
+_STATE_FILES = ("flash.bin", "written.json", "wear.json", "air.json", "room.json")
 _WINDOW_US = 12_000_000  # of LED and trace kept for a page that opens late
 _MAX_BEHIND = 2000  # messages; a page that is further behind is let go and comes back
 _ROOM = {"ambient": 0.0, "mains": 0.0, "mains_hz": 100.0}

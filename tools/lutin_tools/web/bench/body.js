@@ -8,6 +8,7 @@ const CAUSES = { 1: "power on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "
 export function setUp(link) {
   let board = null;
   let report = null;
+  let flash = [];
   const power = $("power");
 
   power.addEventListener("click", () => link.send({ t: "power", on: power.getAttribute("aria-checked") !== "true" }));
@@ -17,7 +18,7 @@ export function setUp(link) {
 
   link.on("hello", (hello) => {
     [board, report] = [hello.board ?? null, hello.report?.report ?? null];
-    sectors(hello.flash?.sectors ?? []);
+    sectors(flash = hello.flash?.sectors ?? []);
     show();
   });
   link.on("board", (message) => {
@@ -29,7 +30,8 @@ export function setUp(link) {
     report = message.report;
     show();
   });
-  link.on("flash", (message) => sectors(message.sectors));
+  link.on("flash", (message) => sectors(flash = message.sectors));
+  setInterval(() => sectors(flash), 5000); // what they hold gets older
 
   function show() {
     power.setAttribute("aria-checked", String(Boolean(board?.power)));
@@ -52,7 +54,7 @@ export function setUp(link) {
       const row = rows.children[i] ?? rows.appendChild(make());
       row.querySelector(".cell").dataset.state = sector.state;
       say(row.cells[0].lastChild, String(sector.sector));
-      say(row.cells[1], holds(sector));
+      say(row.cells[1], holds(sector) + age(sector));
       say(row.cells[2], sector.generation && sector.state !== "blank" ? String(sector.generation) : "–");
       say(row.cells[3], String(sector.erases));
       const worn = row.querySelector(".switch");
@@ -125,4 +127,9 @@ function holdable(button, change) {
     handled = false;
   });
   button.addEventListener("contextmenu", (event) => event.preventDefault());
+}
+
+function age(sector) {
+  if (!sector.written || !sector.generation) return "";
+  return `, ${duration(Date.now() / 1000 - sector.written).replace(/min \d+ s$/, "min")} old`;
 }
