@@ -65,9 +65,11 @@ def test_the_collector_is_off_only_while_light_is_received(board):
     assert board.call("collecting")
 
 
-def test_a_closed_eye_sees_nothing_and_costs_nothing(board):
+@pytest.mark.parametrize("mains", [0.0, 0.3])
+def test_a_closed_eye_sees_nothing_and_costs_nothing_even_under_a_lamp(board, mains):
     board.call("new", [HOME])
     board.call("store", HOME)
+    board.call("light", mains=mains, mains_hz=50, ambient=0.1)
     board.call("boot")
     board.call("run", 120000)
     assert not board.call("report")["blinkup"]["open"]

@@ -196,11 +196,10 @@ class Device:
     def _on_light(self, receiving):
         """A transmission begins or ends."""
         self._led.dark(receiving)
-        if receiving:
-            self._window.renew()
 
     async def _on_blinkup(self, result):
         """Something was received: store it, read it back, use it; or say why not."""
+        self._window.renew()  # a person is there; a lamp, which can look like a sync, is none
         if result.settings is None:
             reason = "%s: %s" % (result.stage, result.reason)
             if self._taken is not None and self.uptime() - self._taken < _REPEATS:

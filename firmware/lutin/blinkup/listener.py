@@ -97,7 +97,7 @@ class Listener:
                     self._feed_watchdog()
                     continue
                 gc.enable()
-                if receiver.quiet() > _CALM:
+                if receiver.quiet() > _CALM or not self._open:
                     return None
                 # A lamp can look like a sync, for ever: only a start behind it earns the board
                 # for itself, and only for as long as a sync can last is the light put out.
