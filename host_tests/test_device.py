@@ -215,9 +215,9 @@ def test_the_light_names_the_failure_also_when_a_try_is_under_way_at_the_end(boa
         if state(board) == "joining":
             joining = board.call("now_ms")
     begin()
-    board.call("run", joining - 60000)
+    board.call("run", joining - 59000)
     board.call("press", True)
-    board.call("run", 600)
+    board.call("run", 1100)
     board.call("press", False)
     board.call("run", 65000)
     assert colours(board, 0).endswith("-R-R-R-R-R-")  # wrong password, not joining
