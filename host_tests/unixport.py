@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from lutin_tools.paths import ROOT, micropython
+
 RIGS = ROOT / "host_tests" / "rigs"
 PATH = [RIGS, ROOT / "boards" / "unix", ROOT / "firmware"]
-
-
-def micropython() -> str:
-    """The interpreter under test: $MICROPYTHON, or the one installed beside this Python."""
-    beside = Path(sys.executable).parent / "micropython"
-    return os.environ.get("MICROPYTHON") or (
-        str(beside) if beside.exists() else shutil.which("micropython") or ""
-    )
 
 
 class RigError(Exception):

@@ -138,7 +138,7 @@ def _settings(records):
         raise PacketError("wps")  # MicroPython has no WPS
     if not checked:
         _rules(kinds)
-    if (_PASSWORD in kinds and _NETWORK not in kinds) or (_STATIC in kinds and _NETWORK not in kinds):
+    if _NETWORK not in kinds and (_PASSWORD in kinds or _STATIC in kinds):
         raise PacketError("network-missing")
     for kind, data in records:
         if kind == _NETWORK:
