@@ -1,0 +1,5 @@
+// esp32-s3-devkitc, made from board.toml by `lutin board make`.
+#define MICROPY_HW_BOARD_NAME "lutin esp32-s3-devkitc"
+#define MICROPY_HW_MCU_NAME "ESP32-S3"
+// The console is on both of the board's ways in.
+#define MICROPY_HW_ENABLE_UART_REPL (1)
