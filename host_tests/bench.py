@@ -14,9 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-from lightmaker import pack, packet, record, symbols, transmission
-from unixport import PATH, ROOT, Rig, micropython
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tools")]
+import wholeboard  # noqa: E402
+from lightmaker import pack, packet, record, symbols, transmission  # noqa: E402
+from unixport import PATH, ROOT, Rig, micropython  # noqa: E402
 
 HOME = {"ssid": "Home", "password": "correct-horse-9"}
 PACKET = packet(record(1, b"Home") + record(6, b"correct-horse-9"))
@@ -97,6 +98,36 @@ def device_figures() -> None:
         )
 
 
+def update_figures() -> None:
+    """Of one file changed in the tree: what is fetched, verified and written."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        firmware = folder / "firmware"
+        shutil.copytree(ROOT / "firmware", firmware)
+        releases = folder / "releases"
+        releases.mkdir()
+        server = wholeboard.Server(releases)
+        (folder / "board").mkdir()
+        board = wholeboard.new_board(folder / "board", server.url)
+        changed = firmware / "lutin" / "led.py"
+        changed.write_text(changed.read_text() + "\n\ndef changed():\n    return 1\n")
+        built = wholeboard.publish(releases, 2, firmware=firmware)
+        board.on(100)
+        before = board.call("operations")
+        while not board.ends:
+            board.run(1000)
+        after = board.operations
+        asked = [releases / request.path.lstrip("/") for request in server.hostile.requests]
+        sent = {path: path.stat().st_size for path in asked}
+        blobs = sum(path.parent.name == "blobs" for path in sent)
+        print(f"release              {built.files} files, {built.bytes} bytes, {built.encoded} compressed")
+        print(f"one file changed     {blobs} blob, {sum(sent.values())} bytes fetched with release.json")
+        written = {label: after[label] - before[label] for label in after}
+        print(f"flash operations     {written['vfs']} in the filesystem, {written['lutin']} in the store")
+        board.off()
+        server.close()
+
+
 def main() -> None:
     """Print every figure."""
     with tempfile.TemporaryDirectory() as name:
@@ -108,6 +139,7 @@ def main() -> None:
             f"receiver             {rig.call('receiver_size')} bytes, made once; 0 while sampling (a test says so)"
         )
     device_figures()
+    update_figures()
     firmware = sorted((ROOT / "firmware").rglob("*.py"))
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in firmware)
     print(f"firmware             {len(firmware)} files, {lines} lines")

@@ -1,6 +1,6 @@
 """A stand-in for the simulated board, in CPython: speaks the bench protocol, does as its console is told.
 
-Console: status, hang, exit CODE, say STATE-NUMBER, connect, many N. What the bench sends is printed as `got {…}`.
+Console: status, hang, exit CODE, say STATE-NUMBER, release NAME, server URL, many N. What the bench sends is printed as `got {…}`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,51 @@ AIR = [
     {"ssid": "Café à l'étage", "bssid": "02:4c:55:00:00:02", "channel": 11, "rssi": -71, "password": ""}
     | {"up": False, "refuse": True, "boot_ms": 30000, "dhcp": "dead", "landing": True},
 ]
+UPDATE: dict[str, Any] = {
+    "slot": "factory",
+    "number": 1,
+    "version": "1",
+    "home": "factory",
+    "trial": None,
+    "suspect": None,
+    "rejected": None,
+    "highest": 0,
+    "failure": None,
+    "next": None,
+    "progress": None,
+    "slots": [{"slot": "factory", "number": 1, "version": "1"}],
+    "base": None,
+}
+_SLOTS = [
+    {"slot": slot, "number": number, "version": "0.3"}
+    for slot, number in (("factory", 1), ("a", 7), ("b", 8))
+]
+# What `release NAME` makes of it.
+RELEASES: dict[str, dict[str, Any]] = {
+    "new": {},
+    "downloading": {"next": 0, "progress": [30000, 120000]},
+    "trial": {
+        "slot": "b",
+        "number": 8,
+        "version": "0.3",
+        "home": "a",
+        "highest": 7,
+        "trial": {"slot": "b", "number": 8, "boots": 2, "of": 3},
+        "slots": _SLOTS,
+    },
+    "rejected": {
+        "slot": "a",
+        "number": 7,
+        "version": "0.3",
+        "home": "a",
+        "rejected": 8,
+        "highest": 7,
+        "next": 21000,
+        "slots": _SLOTS,
+        "failure": {"name": "landing-page", "detail": "redirect to login.example", "count": 3}
+        | {"ago": 75, "at": None},
+    },
+}
 
 
 class FakeBoard:
@@ -47,6 +92,8 @@ class FakeBoard:
         self.step_until = 0.0
         self.level = 0.0
         self.hung = False
+        self.release = "new"
+        self.server = ""
         self.air = self.load("air.json", AIR)
         self.worn = self.load("wear.json", [])
 
@@ -83,14 +130,15 @@ class FakeBoard:
         report = {
             "state": {"number": self.state, "name": name, "sentence": sentence, "detail": ""},
             "wifi": wifi,
-            "settings": {"networks": networks, "server": "", "broker": "", "name": "", "led": 0},
+            "settings": {"networks": networks, "server": self.server, "broker": "", "name": "", "led": 0},
             "uptime": up,
             "restart_cause": {"1": "power-on", "2": "reset", "3": "watchdog"}[
                 os.environ["LUTIN_RESET_CAUSE"]
             ],
             "heap_free": 70000,
             "blinkup": {"open": True, "receiving": self.level > 0.5},
-            "release": "0.1.0",
+            "update": {**UPDATE, **RELEASES[self.release]},
+            "id": "00:11:22:33:44:55",
             "generation": 7,
         }
         self.send(t="report", report=report)
@@ -130,6 +178,14 @@ class FakeBoard:
         elif word == "say":
             self.state, self.step_until = int(rest), 0
             self.send_report()
+        elif word == "release":
+            self.release = rest
+            self.send_report()
+        elif word == "server":
+            self.server = rest
+            self.send_report()
+        elif word == "update":
+            print("looking", flush=True)
         elif word == "many":
             print("\n".join(f"line {n}" for n in range(int(rest))), flush=True)
         elif word == "rubbish":

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from unixport import ROOT
 
-sys.path.insert(0, str(ROOT / "boards" / "unix"))
+sys.path.append(str(ROOT / "boards" / "unix"))  # last: it has modules named as some of ours
 from sim.optics import Sensor
 
 Trace = list[tuple[int, int]]

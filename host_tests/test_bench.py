@@ -13,6 +13,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,10 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lutin_tools.bench import messages, pixels, server
+from littlefs import LittleFS
+from lutin_tools.bench import messages, pixels, releases, server
 from lutin_tools.bench.supervisor import Board
+from lutin_tools.release import keys, read
 from unixport import ROOT
 
 try:
@@ -32,6 +36,7 @@ try:
 except ImportError:  # then the tests of the page are skipped
     sync_playwright = None
 
+KEY = ROOT / "host_tests" / "keys" / "test-key-1.pem"
 FAKE = [sys.executable, str(ROOT / "host_tests" / "fake_board.py")]
 DEADLINE = 20  # s; nothing here takes one, except on a machine that is busy with something else
 
@@ -308,10 +313,10 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KINDS = st.sampled_from(
-    ["power", "cut", "reset", "button", "console", "light", "wear", "ap", "room", "board"]
+    ["power", "cut", "reset", "button", "console", "light", "wear", "ap", "room", "board", "publish", "wrong"]
 )
 NAMES = st.sampled_from(
-    ["on", "down", "text", "frames", "sector", "worn", "do", "ap", "bssid", "ambient", "x"]
+    ["on", "down", "text", "frames", "sector", "worn", "do", "ap", "bssid", "ambient", "mode", "kind", "x"]
 )
 
 
@@ -328,6 +333,7 @@ def test_no_message_of_a_page_upsets_the_bench(kind: str, rest: Message, tmp_pat
 
     bench = server.Bench(tmp_path_factory.getbasetemp())
     bench.board = Nobody()  # pyright: ignore[reportAttributeAccessIssue]
+    bench.releases._begin = lambda kind, number: None  # building has tests of its own
     bench.heard({"t": "air", "aps": [AP]})
     with contextlib.suppress(messages.Refused):
         bench.asked({**rest, "t": kind})
@@ -340,16 +346,30 @@ RUN = """
 import sys
 from pathlib import Path
 from lutin_tools.bench import server
-port, state, reset, light = sys.argv[1:5]
-sys.exit(server.run(int(port), Path(state), reset == "reset", False, light or None, sys.argv[5:]))
+port, state, reset, light, near = sys.argv[1:6]
+release_port = int(near) if near else None
+sys.exit(
+    server.run(int(port), Path(state), reset == "reset", False, light or None, sys.argv[6:] or None, release_port)
+)
 """
 
 
 class Desk:
-    """`lutin run` with the fake board, as a process."""
+    """`lutin run` with the fake board (or with the simulated one: command=[]), as a process."""
 
-    def __init__(self, state: Path, port: int = 0, light: str = "", reset: bool = False) -> None:
-        arguments = [str(port), str(state), "reset" if reset else "", light, *FAKE]
+    def __init__(
+        self,
+        state: Path,
+        port: int = 0,
+        light: str = "",
+        reset: bool = False,
+        release_port: int | None = None,
+        command: list[str] = FAKE,
+    ) -> None:
+        if not state.exists():
+            give_key(state)
+        near = "" if release_port is None else str(release_port)
+        arguments = [str(port), str(state), "reset" if reset else "", light, near, *command]
         self.process = subprocess.Popen(
             [sys.executable, "-c", RUN, *arguments],
             env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
@@ -358,7 +378,11 @@ class Desk:
             text=True,
         )
         assert self.process.stdout
-        found = re.search(r"http://localhost:(\d+)", self.process.stdout.readline())
+        self.said: list[str] = []
+        found = None
+        while not found and (line := self.process.stdout.readline()):
+            self.said.append(line)
+            found = re.search(r"http://localhost:(\d+)", line)
         self.port = int(found[1]) if found else 0
         self.url = f"http://localhost:{self.port}"
 
@@ -372,6 +396,12 @@ class Desk:
             self.process.kill()
             raise
         return self.process.returncode, said
+
+
+def give_key(state: Path) -> None:
+    """To make a key takes seconds, now and then."""
+    (state / "keys").mkdir(parents=True)
+    shutil.copy(KEY, state / "keys" / keys.SIGNING)
 
 
 @pytest.fixture
@@ -477,6 +507,10 @@ def test_what_cannot_be_done_is_answered_with_the_reason(desk: Desk) -> None:
             ({"t": "light", "frames": [[0, 2]]}, "level"),
             ({"t": "wear", "sector": "all", "worn": True}, "number"),
             ({"t": "room", "ambient": 7}, "0 to 1"),
+            ({"t": "publish", "kind": "perfect"}, "no kind 'perfect'"),
+            ({"t": "publish", "kind": "older-than-installed"}, "lower than release 1"),
+            ({"t": "wrong", "mode": ["none"]}, "no mode"),
+            ({"t": "wrong", "mode": "page-200", "applies_to": "icons"}, "no applies_to 'icons'"),
             ([1], "object"),
         ):
             page.heard.clear()
@@ -541,7 +575,7 @@ def test_a_taken_port_is_named_with_what_to_do(desk: Desk, tmp_path: Path) -> No
     code, said = Desk(tmp_path / "other", port=desk.port).stop()
     assert code == 1
     assert f"port {desk.port} is in use" in said
-    assert f"PORT={desk.port + 1}" in said
+    assert f"PORT={desk.port + 2}" in said  # the next one is the release server's
 
 
 def test_two_benches_never_share_a_board(desk: Desk, tmp_path: Path) -> None:
@@ -634,6 +668,208 @@ def test_a_port_that_cannot_be_is_refused(tmp_path: Path) -> None:
     code, said = Desk(tmp_path / "desk", port=70000).stop()
     assert code == 2
     assert "70000" in said
+
+
+# --- releases --------------------------------------------------------------------------------------
+
+
+def fetch(url: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(url, timeout=DEADLINE) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+async def publish(page: Visitor, kind: str = "good") -> Message:
+    """What is then on the server."""
+    await page.ask(t="publish", kind=kind)
+    begun = await page.until("releases", lambda m: m["busy"] == kind)
+    del page.heard[: page.heard.index(begun)]
+    return await page.until("releases", lambda m: not m["busy"])
+
+
+def test_a_release_is_published_above_every_number_that_the_board_knows(desk: Desk, tmp_path: Path) -> None:
+    told: list[Message] = []
+
+    async def story(page: Visitor) -> None:
+        await page.until("report")
+        await page.ask(t="console", text="release rejected")  # it has rejected 8
+        await page.until("report", lambda m: m["report"]["update"]["rejected"])
+        told.append(await publish(page))
+        await page.ask(t="console", text="release new")
+        await page.until("report", lambda m: not m["report"]["update"]["rejected"])
+        told.append(await publish(page, "wrong-board"))
+        told.append(await publish(page))
+
+    visit(desk, story)
+    assert [(m["published"]["number"], m["published"]["kind"]) for m in told] == [
+        (9, "good"),
+        (10, "wrong-board"),
+        (11, "good"),
+    ]
+    release = read.parse(fetch(told[-1]["url"] + "release.json")[1])
+    assert release.number == 11
+    assert release.boards == ["unix"]
+    read.verify(release, [keys.public(KEY)])
+    for blob in release.files[:3]:
+        read.decode(blob, fetch(f"{told[-1]['url']}blobs/{blob.sha256}")[1])
+
+
+def test_a_release_that_is_older_is_older_than_what_the_board_runs(desk: Desk) -> None:
+    async def story(page: Visitor) -> None:
+        await page.until("report")
+        await page.ask(t="console", text="release rejected")  # it runs 7
+        await page.until("report", lambda m: m["report"]["update"]["number"] == 7)
+        assert (await publish(page, "older-than-installed"))["published"]["number"] == 6
+        assert (await publish(page))["published"]["number"] > 8
+
+    visit(desk, story)
+
+
+def test_what_cannot_be_built_is_said_and_the_next_one_can(desk: Desk, tmp_path: Path) -> None:
+    key = tmp_path / "desk" / "keys" / keys.SIGNING
+    good = key.read_bytes()
+
+    async def story(page: Visitor) -> None:
+        key.write_text("no key")
+        await page.ask(t="publish")
+        assert "not built: no-key" in (await page.until("refused"))["why"]
+        key.write_bytes(good)
+        assert (await publish(page))["published"]["kind"] == "good"
+
+    visit(desk, story)
+
+
+def test_the_server_is_wrong_where_asked_and_at_once_and_tells_who_asked(desk: Desk) -> None:
+    async def story(page: Visitor) -> None:
+        hello = await page.until("hello")
+        assert hello["modes"]["none"] and hello["kinds"]["good"]
+        url = (await publish(page))["url"]
+        blob = "blobs/" + 64 * "0"
+        await page.ask(t="wrong", mode="page-200", applies_to="blobs")
+        assert (await page.until("releases"))["mode"] == "page-200"
+        expected = []
+        for path, page_there in (("release.json", False), (blob, True)):
+            status, body = await asyncio.to_thread(fetch, url + path)
+            assert (status, b"<html>" in body) == (200, page_there)
+            asked = await page.until("request", lambda m, path=path: m["path"] == "/" + path)
+            assert asked["status"] == 200
+            assert len(body) < asked["bytes"] < len(body) + 500  # with its head
+            expected.append(asked)
+        await page.ask(t="wrong", mode="none")
+        await page.until("releases", lambda m: m["mode"] == "none" and m["applies_to"] == "blobs")
+        assert (await asyncio.to_thread(fetch, url + blob))[0] == 404
+        async with aiohttp.ClientSession() as session, session.ws_connect(desk.url + "/ws") as late:
+            assert (await Visitor(late).until("hello"))["requests"][:2] == expected
+
+    visit(desk, story)
+
+
+def test_the_release_server_keeps_its_address(tmp_path: Path) -> None:
+    async def start(wanted: int | None = None) -> tuple[int, str]:
+        server = releases.Releases(tmp_path, lambda message: None)
+        try:
+            said = await server.start(0, wanted)
+        finally:
+            await server.close()
+        return int(server.url.rpartition(":")[2].rstrip("/")), said
+
+    port, said = asyncio.run(start())
+    assert not said
+    assert asyncio.run(start()) == (port, "")
+    with socket.create_server(("127.0.0.1", port)):
+        with pytest.raises(releases.PortTaken, match=f"port {port}: it is in use"):
+            asyncio.run(start(port))
+        other, said = asyncio.run(start())
+    assert f"Port {port} is in use, so the release server is at http://127.0.0.1:{other}/" in said
+    assert asyncio.run(start()) == (other, "")  # and stays there
+    assert asyncio.run(start(port)) == (port, "")
+
+
+def test_a_release_port_that_cannot_be_had_is_named_with_what_to_do(desk: Desk, tmp_path: Path) -> None:
+    code, said = Desk(tmp_path / "other", release_port=desk.port).stop()
+    assert code == 1
+    assert f"port {desk.port}: it is in use. Choose another: --release-port" in said
+
+
+def on_flash(state: Path) -> dict[str, bytes]:
+    """The factory's files, by name, as they are on the board's flash."""
+    image = (state / "vfs.bin").read_bytes()
+    fs = LittleFS(block_size=4096, block_count=len(image) // 4096, mount=False)
+    fs.context.buffer = bytearray(image)
+    fs.mount()
+    found = {}
+    for path in ("boot.py", "main.py", "pins.py", "factory/release.json", "factory/lutin/__init__.mpy"):
+        with fs.open(path, "rb") as file:
+            found[path] = file.read()
+    return found
+
+
+def test_a_board_is_flashed_when_it_is_new_or_when_the_tree_has_changed(tmp_path: Path) -> None:
+    give_key(tmp_path)
+    said: list[str] = []
+
+    def number() -> int:
+        """Of the release on flash, which is the one on the server."""
+        flashed = on_flash(tmp_path)["factory/release.json"]
+        assert flashed == (tmp_path / "releases" / "release.json").read_bytes()
+        return read.parse(flashed).number
+
+    releases.flash(tmp_path, said.append)
+    assert number() == 1
+    assert re.fullmatch(
+        r"The board was flashed with this tree's firmware \(release 1, \d+ files\)\.", said.pop()
+    )
+    assert on_flash(tmp_path)["boot.py"] == (ROOT / "firmware" / "boot.py").read_bytes()
+    (tmp_path / "vfs.bin").write_bytes(b"what the board has made of it")
+    (tmp_path / "flash.bin").write_bytes(b"settings")
+    releases.flash(tmp_path, said.append)
+    assert said == []
+    assert (tmp_path / "vfs.bin").read_bytes() == b"what the board has made of it"
+    flashed = tmp_path / "flashed.json"
+    flashed.write_text(json.dumps({**json.loads(flashed.read_text()), "contents": "another tree's"}))
+    releases.flash(tmp_path, said.append)
+    assert number() == 2  # not below what it may have run
+    assert "release 2" in said.pop()
+    shutil.copy(KEY.with_name("test-key-2.pem"), tmp_path / "keys" / keys.SIGNING)  # nor with another's key
+    releases.flash(tmp_path, said.append)
+    assert number() == 3
+    assert (tmp_path / "flash.bin").read_bytes() == b"settings"
+
+
+def test_a_new_board_begins_with_release_1_and_the_desk_keeps_its_key(tmp_path: Path) -> None:
+    give_key(tmp_path)
+    for _ in range(2):
+        (tmp_path / "vfs.bin").unlink(missing_ok=True)
+        releases.flash(tmp_path, lambda text: None)
+    mine = tmp_path / "releases" / "blobs" / "mine.txt"
+    mine.write_text("not the board's")
+    releases.reset(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"keys/signing-key.pem", "releases/blobs/mine.txt"}
+    releases.flash(tmp_path, lambda text: None)
+    assert read.parse(on_flash(tmp_path)["factory/release.json"]).number == 1
+
+
+def test_the_simulated_board_runs_from_what_was_flashed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk", command=[])
+    assert "release 1" in desk.said[0]
+
+    async def story(page: Visitor) -> None:
+        update = (await page.until("report", lambda m: m["report"]["update"]["number"]))["report"]["update"]
+        assert (update["slot"], update["number"]) == ("factory", 1)
+        assert update["slots"] == [{"slot": "factory", "number": 1, "version": "1"}]
+        await page.ask(t="cut")
+        await page.until("board", lambda m: m["starts"] == 2)
+        await page.until("report")
+
+    visit(desk, story)
+    assert desk.stop() == (0, "")
+    again = Desk(tmp_path / "desk", command=[])
+    assert len(again.said) == 1  # the address, and nothing flashed
+    assert again.stop()[0] == 0
 
 
 # --- page ------------------------------------------------------------------------------------------
@@ -836,6 +1072,55 @@ def test_sectors_are_shown_and_worn_out(page: Any) -> None:
 
 
 @needs_browser
+def test_the_page_shows_releases_slots_trial_and_what_failed(page: Any) -> None:
+    release = page.locator("#release")
+    slots = page.locator("#slots li")
+    expect(page.locator("#release-lead")).to_have_text("Release 1 runs")
+    expect(slots).to_have_text([re.compile(r"1\s*runs"), re.compile("empty"), re.compile("empty")])
+    expect(page.locator("#release-next")).to_have_text("no server to ask")
+    expect(release.get_by_role("progressbar")).to_be_hidden()
+    tell(page, "release downloading")
+    expect(release.get_by_role("progressbar", name="Download")).to_have_attribute("value", "30000")
+    expect(release).to_contain_text("30.0 kB of 120 kB")
+    tell(page, "release trial")
+    expect(page.locator("#release-lead")).to_have_text("Release 8 (0.3) on trial, boot 2 of 3")
+    expect(slots.nth(1)).to_contain_text("to go back to")
+    expect(slots.nth(2)).to_contain_text("boot 2 of 3")
+    tell(page, "server http://192.0.2.1/")
+    tell(page, "release rejected")
+    expect(slots.nth(2)).to_contain_text(re.compile(r"8.*rejected"))
+    expect(release).to_contain_text("release 8, never again")
+    expect(release).to_contain_text("landing-page (redirect to login.example)")
+    expect(release).to_contain_text("3 times, 1 min 15 s ago")
+    expect(page.locator("#release-next")).to_have_text("next look in 5 h 50 min")
+    expect(page.locator("#server-other")).to_contain_text("http://192.0.2.1/")
+
+
+@needs_browser
+def test_a_release_is_published_and_the_server_spoilt_by_hand(page: Any) -> None:
+    url = page.locator("#server-url").inner_text()
+    assert page.frame_locator("#sender-frame").locator("#server").input_value() == url
+    page.get_by_label("Publish this tree").select_option("crashes-at-import")
+    page.get_by_role("button", name="Publish").press("Enter")
+    expect(page.locator("#published")).to_contain_text(re.compile(r"Release 2, crashes-at-import: \d+ files"))
+    page.get_by_role("button", name="Look now").click()
+    has_line(page, "looking")
+    expect(page.locator("#wrong-where")).to_be_hidden()
+    page.get_by_label("What is wrong with the server").select_option("not-found")
+    expect(page.locator("#wrong-now")).to_have_text("Nothing is found (status 404).")
+    page.get_by_label("release.json").check()
+    assert fetch(url + "release.json")[0] == 404
+    row = page.locator("#requests tr").first
+    expect(row).to_contain_text(re.compile(r"release\.json\s*404"))
+    page.reload()
+    expect(page.get_by_label("What is wrong with the server")).to_have_value("not-found")
+    expect(page.get_by_label("release.json")).to_be_checked()
+    expect(row).to_contain_text("release.json")
+    page.get_by_label("What is wrong with the server").select_option("none")
+    expect(page.locator("#wrong-now")).to_be_hidden()
+
+
+@needs_browser
 def test_the_console_scrolls_and_remembers(page: Any) -> None:
     tell(page, "many 600")
     has_line(page, "line 599")
@@ -885,12 +1170,15 @@ def test_other_windows_cannot_pose_as_the_sender(page: Any) -> None:
 
 @needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1024, 1440])
+@pytest.mark.parametrize("width", [320, 768, 1024, 1440])
 def test_nothing_is_wider_than_the_window(page: Any, width: int, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 780})
     for summary in page.locator(".ap summary").all():
         summary.click()
+    page.locator("#wrong-mode").select_option("page-511")
+    tell(page, "release rejected")
+    tell(page, "server http://a-name-that-is-rather-long.and-another-one.example/releases/")
     tell(page, "x" * 190)
     has_line(page, "no such command: xxx")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -905,8 +1193,11 @@ def test_nothing_is_wider_than_the_window(page: Any, width: int, scheme: str) ->
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_has_contrast(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
+    tell(page, "release rejected")
     tell(page, "say 6")
+    page.locator("#wrong-mode").select_option("page-511")
     expect(page.locator("#network dd.bad").first).to_be_visible()
+    expect(page.locator("#wrong-now")).to_be_visible()
     assert page.evaluate(CONTRAST) == []
 
 
@@ -955,6 +1246,10 @@ def test_everything_that_can_be_used_has_a_name_and_takes_the_keyboard(page: Any
         "console-lines",
         "hold",
         "sender-frame",
+        "publish-kind",
+        "publish",
+        "look",
+        "wrong-mode",
     } <= reached
 
 

@@ -381,13 +381,13 @@ def test_an_unreadable_record_is_said_and_not_overwritten(board):
     assert board.call("operations") == before
 
 
-def test_a_day_with_the_router_going_up_and_down_costs_no_heap_and_no_duty(board):
+def test_eight_hours_with_the_router_going_up_and_down_cost_no_heap_and_no_duty(board):
     board.call("new", [HOME])
     board.call("store", HOME)
     board.call("boot")
     assert board.call("run_until", "connected", 30000)
     heaps = []
-    for hour in range(24):
+    for hour in range(8):
         board.call("air", "Home", up=False)
         board.call("run", 240000)
         assert state(board) in ("no-network", "searching", "lost")
@@ -397,4 +397,4 @@ def test_a_day_with_the_router_going_up_and_down_costs_no_heap_and_no_duty(board
         heaps.append(board.call("heap"))
     assert max(heaps[2:]) - min(heaps[2:]) < 2048
     assert board.call("alive")
-    assert board.call("now_ms") >= 23 * 3600 * 1000
+    assert board.call("now_ms") >= 7 * 3600 * 1000

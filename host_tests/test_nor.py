@@ -182,10 +182,52 @@ def test_a_torn_write_is_in_the_file_too(tmp_path: Path):
     assert (tmp_path / "flash.bin").read_bytes()[:4] == b"\0\0\xf0\xff"
 
 
-def test_the_model_is_the_same_under_cpython_and_micropython(rig):
+def test_a_flash_in_a_file_takes_no_memory_and_no_room_for_what_was_never_written(tmp_path: Path):
+    path = tmp_path / "flash.bin"
+    with Rig("nor", heap="300K") as small:
+        small.call("open_file", str(path), 384)
+        assert path.stat().st_size == 0
+        assert small.call("look", 383 * SECTOR, 300) == [b"\xff" * 300, True]
+        small.call("write", 2 * SECTOR + 5, b"kept")
+        assert path.stat().st_size == 3 * SECTOR
+        assert small.call("look", 2 * SECTOR + 3, 8) == [b"\xff\xffkept\xff\xff", True]
+        assert small.call("look", 3 * SECTOR - 4, 8) == [b"\xff" * 8, True]
+        small.call("write", 384 * SECTOR - 1, b"\0")
+    image = path.read_bytes()
+    assert len(image) == 384 * SECTOR
+    assert image.count(0xFF) == len(image) - 5
+
+
+def test_a_file_that_ends_early_goes_on_with_ones(tmp_path: Path):
+    path = tmp_path / "flash.bin"
+    path.write_bytes(bytes(10))
+    flash = nor.Nor(2, str(path))
+    assert flash.cells[8:12] == b"\0\0\xff\xff"
+    flash.write(SECTOR, b"x")
+    assert path.read_bytes() == bytes(10) + b"\xff" * (SECTOR - 10) + b"x" + b"\xff" * (SECTOR - 1)
+
+
+def test_a_chip_knows_how_often_the_power_came_back():
+    flash = nor.Nor(1)
+    flash.power_on()
+    assert flash.lives == 0
+    for _ in range(2):
+        flash.cut_after(0)
+        with pytest.raises(nor.PowerCut):
+            flash.erase(0)
+        flash.power_on()
+    assert flash.lives == 2
+
+
+def test_the_model_is_the_same_under_cpython_and_micropython_in_ram_and_in_a_file(rig, tmp_path: Path):
     flash = nor.Nor(2)
     _history(flash)
     assert rig.call("history") == bytes(flash.cells)
+    assert rig.call("history", str(tmp_path / "one")) == bytes(flash.cells)
+    kept = nor.Nor(2, str(tmp_path / "two"))
+    _history(kept)
+    assert kept.cells[:] == bytes(flash.cells)
+    assert (tmp_path / "two").read_bytes() == bytes(flash.cells)
 
 
 def _history(flash) -> None:
@@ -205,7 +247,7 @@ def _history(flash) -> None:
 
 
 def test_the_partition_is_found_by_label_and_by_type(rig):
-    assert rig.call("info") == [1, 0x40, 0x350000, 8 * SECTOR, "lutin", False]
+    assert rig.call("info") == [1, 0x40, 0x310000, 8 * SECTOR, "lutin", False]
     assert rig.call("find", type=1) == ["lutin"]
     assert rig.call("find", type=1, subtype=0x40) == ["lutin"]
     assert rig.call("find", type=1, label="lutin") == ["lutin"]
@@ -214,7 +256,7 @@ def test_the_partition_is_found_by_label_and_by_type(rig):
     )
 
 
-@pytest.mark.parametrize("label", ["nothing", 0, 1])
+@pytest.mark.parametrize("label", ["nothing", "vfs"])
 def test_an_unknown_partition_is_enoent(rig, label):
     assert rig.call("refused", "open", label) == [2]
 

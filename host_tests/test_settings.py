@@ -424,6 +424,23 @@ def image_1() -> bytes:
     )
 
 
+def test_a_certificate_is_kept_beside_the_settings_and_outlives_what_light_changes(rig):
+    der = b"\x30\x82" + bytes(range(200))
+    out = rig.call("certificate", der, net())
+    assert out == {"kept": der, "public": True}
+
+
+@pytest.mark.parametrize("der", [b"-----BEGIN CERTIFICATE-----" + b"x" * 99, b"\x30" * 63, b"\x30" * 2049])
+def test_what_cannot_be_a_certificate_is_refused(rig, der):
+    assert rig.call("certificate", der, net()) == {"refused": "ca-invalid"}
+
+
+def test_settings_that_no_record_has_room_for_are_refused_before_they_are_stored(rig):
+    many = [net(ssid=str(i) * 32, password="p" * 63, proxy={**PROXY, "server": "s" * 128}, add=True) for i in range(1, 9)]
+    out = rig.call("certificate", b"\x30" * 2048, *many)
+    assert out == {"refused": "settings-too-large"}
+
+
 def test_images_of_every_format_version_stay_readable(rig):
     images = sorted(IMAGES.glob("settings-*.bin"))
     assert [p.name for p in images] == ["settings-1.bin"]
@@ -455,6 +472,7 @@ def test_public_shows_everything_but_passwords(rig):
         "broker": "mqtt://b",
         "name": "lamp",
         "led": "window",
+        "ca": False,
     }
     assert rig.call("apply", [net(password="")])["public"]["networks"][0]["password"] is False
 

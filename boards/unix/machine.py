@@ -96,22 +96,58 @@ class ADC:
 
 
 class WDT:
-    """Restarts the board when it is not fed in time; looked at whenever the clock is."""
+    """Restarts the board when it is not fed in time; there is one, and each new object sets it anew."""
+
+    _timeout = None  # µs
+    _fed = 0
 
     def __init__(self, id=0, timeout=5000):
         if timeout < 1:
             raise ValueError("invalid timeout")
-        self._timeout = timeout * 1000
+        WDT._timeout = timeout * 1000
         self.feed()
-        clock.on_idle(self._look)
+        clock.on_idle(WDT._look)
 
     def feed(self):
         """Alive."""
-        self._fed = clock.now_us()
+        WDT._fed = clock.now_us()
 
-    def _look(self):
-        if clock.now_us() - self._fed > self._timeout:
+    @staticmethod
+    def _look():
+        if clock.now_us() - WDT._fed > WDT._timeout:
             sys.exit(EXIT_WATCHDOG)
+
+
+class Timer:
+    """A hardware timer; its callback runs between two bytecodes, here while the board idles."""
+
+    ONE_SHOT = 0
+    PERIODIC = 1
+
+    _all = {}  # id -> the newest of that number
+
+    def __init__(self, id, **kwargs):
+        if not 0 <= id < 4:
+            raise ValueError("invalid Timer number")
+        self._id = id
+        if kwargs:
+            self.init(**kwargs)
+
+    def init(self, *, mode=PERIODIC, callback=None, period=-1, freq=0, tick_hz=1000):
+        """Start; period is in ms."""
+        if mode != Timer.ONE_SHOT:
+            raise NotImplementedError("periodic")
+        due = Timer._all[self._id] = [callback]
+
+        def fire():
+            if Timer._all.get(self._id) is due:
+                callback(self)
+
+        clock.at(clock.now_us() + period * 1000, fire)
+
+    def deinit(self):
+        """Stop it."""
+        Timer._all.pop(self._id, None)
 
 
 def reset():

@@ -26,6 +26,8 @@ IPPROTO_IP = 0
 IPPROTO_TCP = 6
 IPPROTO_UDP = 17
 
+_TCP_NODELAY = 1
+
 _EAI_FAIL = -202  # lwIP's: no answer to a name
 # newlib's numbers, which the port passes on as they are.
 _EHOSTUNREACH = 118
@@ -33,20 +35,26 @@ _ECONNABORTED = 113
 _ECONNREFUSED = 111
 
 _POLL = 3  # requests of the stream protocol
+_CLOSE = 4
 _FILENO = 10
 _READABLE = 1
 _WRITABLE = 4
 
 _REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: http://login.landing/\r\nContent-Length: 0\r\n\r\n"
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>Please log in."
+_NO_TLS = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
 
-def _landing():
+def landing():
     """Whose landing page stands before the internet; OSError where there is no network at all."""
+    ap = _joined()
+    return ap if ap.landing else None
+
+
+def _joined():
     if not network.WLAN().isconnected():
         raise OSError(_EHOSTUNREACH)
-    ap = world.airspace.radio.ap
-    return ap if ap.landing else None
+    return world.airspace.radio.ap
 
 
 def getaddrinfo(host, port, *hints):
@@ -54,8 +62,14 @@ def getaddrinfo(host, port, *hints):
     if host.replace(".", "").isdigit() or not host:
         return usocket.getaddrinfo(host or "0.0.0.0", port, AF_INET, SOCK_STREAM)
     try:
-        ap = _landing()
-        return usocket.getaddrinfo(ap.gateway() if ap else host, port, AF_INET, SOCK_STREAM)
+        ap = _joined()
+        if ap.landing:
+            host = ap.gateway()
+        elif ap.dns:
+            host = ap.dns  # if that is no address, nobody answers
+            if not host.replace(".", "").isdigit():
+                raise OSError(_EAI_FAIL)
+        return usocket.getaddrinfo(host, port, AF_INET, SOCK_STREAM)
     except OSError:
         raise OSError(_EAI_FAIL) from None
 
@@ -66,15 +80,20 @@ class socket(io.IOBase):
     def __init__(self, *kind, inner=None):
         self._inner = inner or usocket.socket(*kind)
         self._page = None
+        self._stream_kind = kind[1:2] in ((), (SOCK_STREAM,))
+        self._closed = False
         self._link = network.WLAN().links  # a lost connection to the network takes its sockets with it
 
     def connect(self, address):
         """Towards the host, or to the landing page: to that on every port but 443's."""
-        ap = _landing()
+        ap = landing()
         self._link = network.WLAN().links
         if isinstance(address, tuple):
             address = getaddrinfo(*address)[0][-1]
         if ap is None:
+            if self._stream_kind:
+                # The host would keep small pieces back for 40 ms of real time, and virtual time not wait.
+                self._inner.setsockopt(IPPROTO_TCP, _TCP_NODELAY, 1)
             self._inner.connect(address)
         elif address[2] << 8 | address[3] == 443:
             raise OSError(_ECONNREFUSED)  # it has no certificate to pretend with
@@ -85,6 +104,8 @@ class socket(io.IOBase):
         """Asked by select and asyncio."""
         if request == _FILENO:
             return -22 if self._page else self._inner.fileno()
+        if request == _CLOSE:
+            self.close()  # by TLS, which was wrapped around
         if request != _POLL:
             return 0
         if self._page:
@@ -126,7 +147,7 @@ class socket(io.IOBase):
 
     def sendto(self, data, address):
         """A datagram, lost where a landing page stands."""
-        if _landing():
+        if landing():
             return len(data)
         return self._inner.sendto(data, address)
 
@@ -139,8 +160,10 @@ class socket(io.IOBase):
         return self
 
     def close(self):
-        """The end."""
-        self._inner.close()
+        """The end; a second one must not close who has the number by then."""
+        if not self._closed:
+            self._closed = True
+            self._inner.close()
 
 
 class _Page:
@@ -153,7 +176,9 @@ class _Page:
 
     def write(self, data, *size):
         self._request = (self._request + bytes(data))[-2000:]
-        if self.answer is None and b"\r\n\r\n" in self._request:
+        if self.answer is None and self._request[:1] == b"\x16":
+            self.answer = io.BytesIO(_NO_TLS)
+        elif self.answer is None and b"\r\n\r\n" in self._request:
             self.answer = io.BytesIO(_PAGE if self._kind == "page" else _REDIRECT)
         return len(data)
 

@@ -9,7 +9,7 @@ from sim import clock as _clock
 _PERIOD = 1 << 30
 _HALF = _PERIOD // 2
 _Y2000 = 946684800  # seconds from 1970 to 2000
-_boot_epoch = int(utime.time()) - _Y2000
+_offset = 0  # s between power-on and 2000, once somebody has asked SNTP
 
 
 def ticks_us():
@@ -53,9 +53,14 @@ def sleep(s):
 
 
 def time():
-    """Seconds since 2000, int. Like a board that never asked SNTP once time is virtual: from 0."""
-    seconds = _clock.now_us() // 1_000_000
-    return seconds if _clock.is_virtual() else _boot_epoch + seconds
+    """Seconds since 2000, int; since power-on as long as nobody has asked SNTP."""
+    return _clock.now_us() // 1_000_000 + _offset
+
+
+def set_seconds(now):
+    """What the port's RTC is set to, in seconds since 2000."""
+    global _offset
+    _offset = now - _clock.now_us() // 1_000_000
 
 
 def time_ns():

@@ -2,23 +2,26 @@
 
 import asyncio
 import gc
+import random
 import sys
 
 from micropython import const
 
 from . import states, store
+from .application import Application
 from .blinkup.listener import Listener
 from .blinkup.receiver import Receiver
 from .console import Console
 from .led import Led
 from .log import Log, show
-from .server import Server
 from .settings import Settings, SettingsError
+from .update.fetch import Fetcher
+from .update.policy import Policy
+from .update.slots import Slots
+from .update.updater import Updater
 from .uptime import Uptime
 from .wifi import Wifi
 from .window import Window
-
-RELEASE = "0"  # not from a release
 
 _TICK = const(1000)  # ms
 _WATCHDOG = const(30000)  # ms; the longest single step is a scan or a slow name server
@@ -31,15 +34,22 @@ _FAILURES = (
     states.NO_NAME,
     states.NO_SERVER,
     states.LANDING_PAGE,
+    states.UPDATE_REFUSED,
 )
 _OFF_THE_NET = (states.NO_SETTINGS, states.NOT_STORED, states.NO_MEMORY)
+
+
+def no_application():
+    """There is none."""
 
 
 class Device:
     """One board. `board` is the module of that name, `clock` the time module, both handed in."""
 
-    def __init__(self, board, clock, open_connection, resolve, console=None):
-        # open_connection, resolve: asyncio's and socket's; console: an asyncio stream, or None
+    def __init__(self, board, clock, new_socket, resolve, console=None, slot=None, load=None):
+        # new_socket, resolve: socket.socket and socket.getaddrinfo; console: an asyncio stream, or None;
+        # slot: the one that this release runs from, None for a tree of sources;
+        # load(): the application's main, or None
         self._board = board
         self._input = console
         self._cause = board.reset_cause()
@@ -55,6 +65,7 @@ class Device:
         self._detail = ""
         self._taken = None  # when the last BlinkUp was understood and stored, in ms
         self._why = ""  # why the last BlinkUp was not understood
+        self._pressed = False  # the button, a second ago
         self._duties = []
         self._listening = None  # to the console
         self._failure = None  # what the light says last before it goes dark
@@ -67,8 +78,21 @@ class Device:
             Receiver(), board.light_sensor(), clock, self._watchdog.feed, self._on_light, self._on_blinkup
         )
         self._wifi = Wifi(board.station(), uptime, self.log, self._on_wifi, hold=lambda: self._listener.busy)
-        self._server = Server(resolve, open_connection, self._note)
-        self._console = Console(self.report, self.log, show, self.restart)
+        self._app = Application(load or no_application, uptime, self.log, self._on_app_stopped)
+        self._updater = Updater(
+            board,
+            slot,
+            self._store,
+            Policy(self._store, uptime, self.log, random.random, board.now),
+            Fetcher(resolve, new_socket, clock, self.log),
+            Slots("", self.log),
+            uptime,
+            self.log,
+            self._on_update,
+            self.restart,
+            self._app.well,
+        )
+        self._console = Console(self.report, self.log, show, self.restart, self._updater.tell)
 
     async def run(self):
         """Start every duty and watch over them, until a restart is asked for."""
@@ -82,7 +106,8 @@ class Device:
                 ("light", self._led.run()),
                 ("blinkup", self._listener.run()),
                 ("wifi", self._wifi.run()),
-                ("server", self._server.run()),
+                ("update", self._updater.run()),
+                ("application", self._app.run()),
             )
         ]
         if self._input:
@@ -135,7 +160,7 @@ class Device:
             "uptime": self.uptime() // 1000,
             "restart_cause": self._cause,
             "heap_free": gc.mem_free(),
-            "release": RELEASE,
+            "update": self._updater.report(),
             "generation": self._generation,
             "board": self._board.name(),
             "id": self._id,
@@ -182,8 +207,12 @@ class Device:
 
     def _tick(self):
         """Once a second: the button, the windows."""
-        if self._button and self._button():
+        pressed = bool(self._button and self._button())
+        if pressed:
             self._window.renew()
+        if pressed and not self._pressed:
+            self._updater.tell()
+        self._pressed = pressed
         always = self.settings.led == 1 or self._state in _OFF_THE_NET
         light = always or self._window.open()
         self._led.open(light, self._failure)  # the last pattern names what failed
@@ -231,7 +260,8 @@ class Device:
         """Store what a packet changes, read it back, and use what was read."""
         new = self.settings.apply(packet)
         if packet.get("upgrade"):
-            self.log.info("blinkup: an update is asked for, which this release cannot do")
+            self.log.info("blinkup: an update is asked for")
+            self._updater.tell()
         data = new.to_bytes()
         same = self._store.load(store.SETTINGS) == data
         if not same:
@@ -250,11 +280,13 @@ class Device:
             self._use(stored)
 
     def _use(self, settings):
+        if settings.server != self.settings.server:
+            self._updater.forget()
         self.settings = settings
         self._window.renew()
         self._failure = None
         self._joined = False
-        self._server.use("")
+        self._updater.use(None)
         self._wifi.use(settings)
         self._set(states.SEARCHING if settings.networks else states.NO_SETTINGS)
 
@@ -265,16 +297,35 @@ class Device:
         joined = state == states.CONNECTED
         if joined != self._joined:
             self._joined = joined
-            self._server.use(self.settings.server if joined else "")
+            self._updater.use(self.settings if joined and self.settings.server else None, self._proxy())
         if joined and self.settings.server:
             return  # connected is said when the server has answered
         if self._state not in (states.NOT_STORED, states.NO_MEMORY):
             self._note(state, detail or "")
 
+    def _on_update(self, state, detail):
+        """The server answers or does not; an update goes on or fails, which somebody should see."""
+        if state not in (states.RESOLVING, states.CONNECTING, states.CONNECTED):
+            self._window.renew()
+        self._note(state, detail)
+
+    def _on_app_stopped(self):
+        """The application is given up."""
+        self._window.renew()
+        if self._state == states.CONNECTED:
+            self._set(states.APP_STOPPED)
+
+    def _proxy(self):
+        """The proxy of the network that is joined."""
+        ssid = self._wifi.report()["ssid"]
+        return next((network.proxy for network in self.settings.networks if network.ssid == ssid), None)
+
     def _note(self, state, detail):
         """A stage or a result of connecting."""
         if state == states.CONNECTED:
             self._failure = None
+            if self._app.given_up:
+                state = states.APP_STOPPED
         elif state in _FAILURES:
             self._failure = state
         self._set(state, detail)

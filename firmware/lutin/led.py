@@ -38,18 +38,19 @@ class Single:
 
 
 class Pixel:
-    """A WS2812."""
+    """A WS2812; several where nobody knows to which of some pins it is soldered."""
 
     _RGB = ((0, 0, 0), (40, 0, 0), (0, 40, 0), (36, 18, 0))  # not its full, blinding brightness
 
-    def __init__(self, pixels):
-        # pixels: a neopixel.NeoPixel of length one or more; the first is used
-        self._pixels = pixels
+    def __init__(self, strings):
+        # strings: a neopixel.NeoPixel for each pin; the first pixel of each is used
+        self._strings = strings
 
     def show(self, colour):
         """As Bicolour."""
-        self._pixels[0] = self._RGB[colour]
-        self._pixels.write()
+        for pixels in self._strings:
+            pixels[0] = self._RGB[colour]
+            pixels.write()
 
 
 class Led:

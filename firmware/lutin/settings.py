@@ -17,7 +17,7 @@ LEDS = ("window", "always")  # Settings.led is an index: dark after the first mi
 
 _VERSION = const(1)
 _MAX_SIZE = const(4080)  # what a record of the store has room for
-_NETWORK, _SERVER, _BROKER, _NAME, _LED = 1, 2, 3, 4, 5
+_NETWORK, _SERVER, _BROKER, _NAME, _LED, _CA = 1, 2, 3, 4, 5, 6
 _SSID, _PASSWORD, _STATIC, _PROXY = 1, 2, 3, 4  # fields of a network
 
 
@@ -74,7 +74,7 @@ class Network:
 class Settings:
     """All that can be set. Settings() is a device that knows nothing."""
 
-    def __init__(self, networks=(), server="", broker="", name="", led=0):
+    def __init__(self, networks=(), server="", broker="", name="", led=0, ca=b""):
         self.networks = list(networks)  # in order of preference
         if len(self.networks) > MAX_NETWORKS:
             raise SettingsError("too-many-networks")
@@ -86,6 +86,7 @@ class Settings:
         if led not in range(len(LEDS)):
             raise SettingsError("led-invalid")
         self.led = led
+        self.ca = _certificate(ca)  # DER: who signs the server's; b"": TLS only encrypts
 
     def apply(self, packet):
         """New Settings: these, changed as a packet's dict says."""
@@ -105,7 +106,10 @@ class Settings:
         elif any(key in packet for key in ("password", "static", "proxy", "add")):
             raise SettingsError("network-name-missing")
         texts = [packet.get(key, getattr(self, key)) for key in ("server", "broker", "name")]
-        return Settings(networks[:MAX_NETWORKS], *texts, led=self.led)
+        new = Settings(networks[:MAX_NETWORKS], *texts, led=self.led, ca=packet.get("ca", self.ca))
+        if len(new.to_bytes()) > _MAX_SIZE:
+            raise SettingsError("settings-too-large")
+        return new
 
     def to_bytes(self):
         """What the store keeps."""
@@ -114,7 +118,8 @@ class Settings:
             out += _field(_NETWORK, network.to_bytes())
         for kind, text in ((_SERVER, self.server), (_BROKER, self.broker), (_NAME, self.name)):
             out += _field(kind, text.encode())
-        return out + _field(_LED, bytes([self.led]))
+        out += _field(_LED, bytes([self.led]))
+        return out + _field(_CA, self.ca) if self.ca else out
 
     @staticmethod
     def from_bytes(data):
@@ -130,7 +135,8 @@ class Settings:
             if kind == _NETWORK:
                 networks.append(Network.from_bytes(value))
         texts = [_decode(got.get(kind, b"")) for kind in (_SERVER, _BROKER, _NAME)]
-        return Settings(networks, *texts, led=int.from_bytes(got.get(_LED, b""), "little"))
+        led = int.from_bytes(got.get(_LED, b""), "little")
+        return Settings(networks, *texts, led=led, ca=got.get(_CA, b""))
 
     def public(self):
         """For console and page: everything, but passwords only as there or not there."""
@@ -140,6 +146,7 @@ class Settings:
             "broker": masked(self.broker),
             "name": self.name,
             "led": LEDS[self.led],
+            "ca": bool(self.ca),
         }
 
 
@@ -254,6 +261,13 @@ def _proxy(server, port, user="", password=""):
     if not (_is_name(_text(server, 128, "proxy")) and isinstance(port, int) and 0 < port < 65536):
         raise SettingsError("proxy-invalid")
     return server, port, _text(user, 64, "proxy-user"), _text(password, 64, "proxy-password")
+
+
+def _certificate(der):
+    """The outside of a DER certificate; what is in it is looked at when it is used."""
+    if der and not (der[0] == 0x30 and 64 <= len(der) <= 2048):
+        raise SettingsError("ca-invalid")
+    return bytes(der)
 
 
 def _split(url):

@@ -43,6 +43,8 @@ def _watch(what):
         colour = _COLOURS[tuple([world.pins.get(number, 0) for number in pins.LED_PINS])]
         if _seen and _seen[-1][0] == clock.now_us() // 1000:
             _seen.pop()  # two pins never change at once; nobody sees what is between
+        if len(_seen) == 2000:
+            del _seen[:1000]  # days of light would fill the heap
         _seen.append((clock.now_us() // 1000, colour))
 
 
@@ -65,7 +67,7 @@ def boot(console=False):
     for nor in world.flash.values():
         nor.power_on()
     plug = _Unplugged() if console else None
-    _life = Device(board, time, asyncio.open_connection, socket.getaddrinfo, plug)
+    _life = Device(board, time, socket.socket, socket.getaddrinfo, plug)
     _task = asyncio.create_task(_life.run())
 
 

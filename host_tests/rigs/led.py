@@ -72,7 +72,7 @@ def drivers():
         out["bicolour%d" % lit] = [(driver.show(c), levels["red"], levels["green"])[1:] for c in range(4)]
         driver = led.Single(pin("one"), lit)
         out["single%d" % lit] = [(driver.show(c), levels["one"])[1] for c in range(4)]
-    driver = led.Pixel(Pixels())
+    driver = led.Pixel([Pixels()])
     out["pixel"] = [(driver.show(c), levels["rgb"])[1] for c in range(4)]
     return out
 

@@ -23,9 +23,16 @@ def erase(sector):
     flash.erase(sector)
 
 
-def history():
+def look(address, size):
+    """What is there, and whether read() says the same."""
+    buf = bytearray(size)
+    flash.read(address, buf)
+    return bytes(buf), flash.cells[address : address + size] == buf
+
+
+def history(path=None):
     """The same steps as test_nor.py's _history()."""
-    chip = Nor(2)
+    chip = Nor(2, path)
     chip.wear(1)
     for n, torn in enumerate(TORN):
         chip.cut_after(n, torn)
@@ -35,7 +42,7 @@ def history():
                 chip.write(sector * SECTOR + 7, bytes(range(200)) * 3)
         except PowerCut:
             chip.power_on()
-    return chip.cells
+    return chip.cells[:]
 
 
 def _part():

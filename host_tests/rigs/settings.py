@@ -50,6 +50,17 @@ def apply(packets, led=0):
     return {"all": _all(again), "public": again.public(), "size": len(data)}
 
 
+def certificate(der, *packets):
+    """A certificate, then packets of light: what is left of it in the stored bytes."""
+    try:
+        settings = Settings().apply({"ca": der})
+        for packet in packets:
+            settings = Settings.from_bytes(settings.to_bytes()).apply(_decoded(packet))
+        return {"kept": settings.ca, "public": settings.public()["ca"]}
+    except SettingsError as e:
+        return {"refused": e.args[0]}
+
+
 def read(data):
     """What stored bytes say, or the refusal."""
     try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from pathlib import Path
+from typing import Any
 
+from . import boards
 from .paths import ROOT
 
 
@@ -24,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     run.add_argument("--port", type=int, default=8000, help="of the page on this machine (8000)")
+    run.add_argument(
+        "--release-port", type=int, metavar="PORT", help="of its release server (the next one, and then kept)"
+    )
     run.add_argument(
         "--state", type=Path, default=ROOT / ".desk", help="folder of the board's memory (.desk)"
     )
@@ -48,7 +54,157 @@ def parser() -> argparse.ArgumentParser:
     )
     decode.add_argument("trace", nargs="+", type=Path, help="a .bin file; - for standard input")
     decode.add_argument("--show-password", action="store_true", help="print passwords instead of a mask")
+
+    _keys(commands)
+    _release(commands)
+    _serve(commands)
+    boards.add_commands(commands)
     return top
+
+
+def _keys(commands: Any) -> None:
+    keys = commands.add_parser(
+        "keys", help="make and look at signing keys", description="The keys that sign releases."
+    )
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser(
+        "new",
+        help="make a key pair",
+        description=(
+            "Make an RSA-3072 key pair: DIR/signing-key.pem, which signs, and DIR/public-key.pem, which "
+            "devices trust. Keep DIR off the server. A key that is there is never overwritten."
+        ),
+    )
+    new.add_argument("folder", type=Path, metavar="DIR", help="folder for it, made if it is not there")
+    new.add_argument("--passphrase", action="store_true", help="ask for one that protects the signing key")
+    show = actions.add_parser(
+        "show", help="print key ids", description="Print the key id of each file, signing or public."
+    )
+    show.add_argument("file", nargs="+", type=Path, metavar="FILE", help="a .pem file")
+
+
+def _release(commands: Any) -> None:
+    release = commands.add_parser(
+        "release",
+        help="build, explain and compare releases",
+        description="Releases are folders that any web server can serve.",
+    )
+    actions = release.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    build = actions.add_parser(
+        "build",
+        help="compile and sign one",
+        description=(
+            "Compile firmware/lutin, and an application if there is one, and write OUT/release.json and "
+            "OUT/blobs. The same tree, number and key give the same bytes. Blobs of earlier releases stay."
+        ),
+    )
+    build.add_argument("out", type=Path, metavar="OUT", help="folder of the release, made if not there")
+    build.add_argument(
+        "--key",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="signing key; twice while keys are changed. `lutin keys new DIR` makes one",
+    )
+    build.add_argument("--number", type=int, required=True, metavar="N", help="higher than every one before")
+    build.add_argument("--version", metavar="TEXT", help="for people (the number)")
+    build.add_argument("--app", type=Path, metavar="DIR", help="folder of an application")
+    build.add_argument(
+        "--board", action="append", default=[], metavar="NAME", help="that it is for (all of boards/)"
+    )
+    build.add_argument(
+        "--oldest",
+        type=int,
+        default=1,
+        metavar="N",
+        help="lowest number that may be installed from then on (1)",
+    )
+    build.add_argument("--expires", type=_last_day, metavar="DATE", help="last day, as 2031-12-31, or never")
+    build.add_argument(
+        "--trust",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="key that holds from this release on; may be repeated (those that sign it)",
+    )
+    build.add_argument(
+        "--base", type=Path, metavar="FILE", help="MicroPython for the board: its application image"
+    )
+    build.add_argument(
+        "--chip", default="auto", help="that the base must be for, as esp32 (auto: what it says)"
+    )
+    build.add_argument(
+        "--prune", action="store_true", help="remove the blobs that only earlier releases name"
+    )
+
+    show = actions.add_parser(
+        "show",
+        help="explain and verify one",
+        description=(
+            "Say what a release holds, and verify every signature and every blob. Exit code 1 if anything "
+            "is wrong."
+        ),
+    )
+    show.add_argument("where", metavar="DIR|URL", help="where release.json lies")
+    show.add_argument(
+        "--trust",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a key that devices trust; one must have signed it",
+    )
+    show.add_argument("--json", action="store_true", help="for programs")
+
+    check = actions.add_parser(
+        "check",
+        help="what a device on one release would fetch of another",
+        description="Say what a device on OLD would fetch of NEW. Exit code 1 if it would refuse it.",
+    )
+    check.add_argument("old", metavar="OLD", help="folder or URL")
+    check.add_argument("new", metavar="NEW", help="folder or URL")
+    for command in (show, check):
+        command.add_argument(
+            "--ca", type=Path, metavar="FILE", help="certificate, DER or PEM, for a server of https://"
+        )
+
+
+def _serve(commands: Any) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="a web server for a release",
+        description=(
+            "Serve a release, with a line for each request. Nothing but release.json and blobs is served. "
+            "Any other web server will do as well."
+        ),
+    )
+    serve.add_argument("folder", type=Path, metavar="DIR", help="folder of a release")
+    serve.add_argument("--port", type=int, default=8080, help="(8080)")
+    serve.add_argument("--bind", default="0.0.0.0", metavar="ADDRESS", help="of this machine (all: 0.0.0.0)")
+    serve.add_argument("--tls", action="store_true", help="https, with a certificate made here")
+    serve.add_argument(
+        "--tls-dir",
+        type=Path,
+        default=ROOT / ".desk" / "tls",
+        metavar="DIR",
+        help="where it is kept (.desk/tls)",
+    )
+    serve.add_argument("--cert", type=Path, metavar="FILE", help="https, with this certificate (PEM)")
+    serve.add_argument("--key", type=Path, metavar="FILE", help="and its private key (PEM)")
+
+
+def _last_day(text: str) -> int | None:
+    """never, or a date: seconds since 1970 when that day ends in UTC."""
+    if text == "never":
+        return None
+    try:
+        day = datetime.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=datetime.timezone.utc)
+        return int((day + datetime.timedelta(days=1)).timestamp())
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a date like 2031-12-31 nor never") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,12 +220,36 @@ def main(arguments: list[str] | None = None) -> int:
                 reset=asked.reset,
                 open_browser=not asked.no_browser,
                 light_source=asked.light,
+                release_port=asked.release_port,
             )
-        from . import decode
+        if asked.command == "decode":
+            from . import decode
 
-        return decode.run(asked.trace, asked.show_password)
+            return decode.run(asked.trace, asked.show_password)
+        if asked.command == "board":
+            return boards.run(asked)
+        return _with_releases(asked)
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
+
+
+def _with_releases(asked: argparse.Namespace) -> int:
+    """keys, release and serve: what cannot be done is said in a line."""
+    from .release.read import Refused
+
+    try:
+        if asked.command == "serve":
+            from . import serve
+
+            return serve.run(asked)
+        from .release import commands
+
+        return commands.run(asked)
+    except Refused as e:
+        print(f"lutin: {e}", file=sys.stderr)
+    except OSError as e:
+        print(f"lutin: {e.filename or ''}: {e.strerror or e}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ _DEFAULTS = {
     "boot_ms": 0,  # how long after `up` it is on the air
     "dhcp": "ok",  # or "slow", "dead"
     "landing": False,  # True or "redirect": a redirect stands before the internet; "page": a page does
+    "dns": "",  # what answers names: "" the host's, an address that is the answer to all of them, or "dead"
     "hidden": False,  # does not tell its name
     "codes": (AUTH_FAIL, HANDSHAKE_TIMEOUT, ASSOC_FAIL),  # how a wrong password shows, by turns
 }

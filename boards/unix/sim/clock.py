@@ -48,7 +48,8 @@ def at(moment_us, function):
 
 def on_idle(function):
     """Call function() again and again while the board idles or samples."""
-    _hooks.append(function)
+    if function not in _hooks:
+        _hooks.append(function)
 
 
 def run_hooks():
@@ -76,6 +77,8 @@ def sleep_us(us):
         return
     if _virtual:
         advance(us)
+        for hook in _hooks:
+            hook()
         return
     end = now_us() + us
     while True:

@@ -25,34 +25,69 @@ class NorMisuse(AssertionError):
     """A write would have set a bit: the real chip stores something else and says nothing."""
 
 
+class _InFile:
+    """Cells in a file, none of them in RAM. The file ends where the last sector in use does."""
+
+    def __init__(self, size, path):
+        self._size = size
+        try:
+            self._file = open(path, "r+b")  # noqa: SIM115 (it stays open)
+        except OSError:
+            self._file = open(path, "w+b")  # noqa: SIM115
+        self._end = self._file.seek(0, 2)
+        if self._end > size:
+            raise ValueError("%s is larger than the flash" % path)
+
+    def __len__(self):
+        return self._size
+
+    def __getitem__(self, where):
+        buf = bytearray((self._size if where.stop is None else where.stop) - (where.start or 0))
+        self.read(where.start or 0, buf)
+        return bytes(buf)
+
+    def read(self, address, buf):
+        """Fill buf; what was never written is all ones."""
+        got = 0
+        if address < self._end:
+            self._file.seek(address)
+            got = self._file.readinto(buf)
+        if got < len(buf):
+            buf[got:] = b"\xff" * (len(buf) - got)
+
+    def __setitem__(self, where, data):
+        address = where.start or 0
+        self._grow(address + len(data))
+        self._file.seek(address)
+        self._file.write(data)
+        self._file.flush()
+
+    def _grow(self, end):
+        """A file that is written behind its end is filled up with zeros: ones go there first."""
+        end += -end % SECTOR
+        while self._end < end:
+            size = SECTOR - self._end % SECTOR
+            self._file.seek(self._end)
+            self._file.write(b"\xff" * size)
+            self._end += size
+
+
 class Nor:
-    """`sectors` sectors in RAM, or in a file that is written through at every operation."""
+    """`sectors` sectors in RAM; or, with a path, in a file alone, written through at every operation."""
 
     def __init__(self, sectors=8, path=None):
         self.sectors = sectors
-        self.cells = bytearray(b"\xff" * (sectors * SECTOR))
+        size = sectors * SECTOR
+        self.cells = _InFile(size, path) if path else bytearray(b"\xff" * size)
         self.operations = 0  # erases and page writes since the chip was made
         self.erases = [0] * sectors
         self.worn = {}  # sector -> one of WEAR
         self.unreadable = set()  # sectors whose reading raises OSError
+        self.lives = 0  # how often the power came back: what knew the chip before is gone
+        self._kept = bool(path)
         self._fuse = None
         self._torn = "before"
         self._dead = False
-        self._file = self._open(path) if path else None
-
-    def _open(self, path):
-        try:
-            file = open(path, "r+b")  # noqa: SIM115 (it stays open)
-        except OSError:
-            file = open(path, "w+b")  # noqa: SIM115
-        kept = file.read()
-        if len(kept) > len(self.cells):
-            raise ValueError("%s is larger than the flash" % path)
-        self.cells[: len(kept)] = kept
-        file.seek(0)
-        file.write(self.cells)
-        file.flush()
-        return file
 
     # What a chip can do
 
@@ -61,10 +96,13 @@ class Nor:
         self._inside(address, len(buf))
         if self._dead:
             raise PowerCut()
-        for sector in self.unreadable:
+        for sector in self.unreadable or ():
             if address < (sector + 1) * SECTOR and sector * SECTOR < address + len(buf):
                 raise OSError(5)
-        buf[:] = self.cells[address : address + len(buf)]
+        if self._kept:
+            self.cells.read(address, buf)
+        else:
+            buf[:] = self.cells[address : address + len(buf)]
 
     def write(self, address, data):
         """Clear bits, page by page; bits cannot be set."""
@@ -95,6 +133,7 @@ class Nor:
     def power_on(self):
         """Power is back and stays."""
         self._fuse = None
+        self.lives += self._dead
         self._dead = False
 
     def wear(self, sector, mode="stuck"):
@@ -109,7 +148,7 @@ class Nor:
 
     def rot(self, address, mask=0x01):
         """Cells lose what they held."""
-        self._store(address, bytes([self.cells[address] ^ mask]))
+        self._store(address, bytes([self.cells[address : address + 1][0] ^ mask]))
 
     # Inside
 
@@ -180,10 +219,6 @@ class Nor:
 
     def _store(self, address, data):
         self.cells[address : address + len(data)] = data
-        if self._file:
-            self._file.seek(address)
-            self._file.write(data)
-            self._file.flush()
 
 
 def _both(a, b):

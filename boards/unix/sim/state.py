@@ -5,8 +5,10 @@ import os
 
 import utime
 
-from sim import world
+from sim import bootloader, world
 from sim.nor import Nor
+
+_FILES = {"lutin": "flash.bin"}  # label -> name, where that is not the label
 
 _folder = None
 
@@ -20,7 +22,9 @@ def load(folder):
     except OSError:
         pass  # it is there
     world.build()
-    world.flash = {"lutin": Nor(8, path=folder + "/flash.bin")}
+    for label, sectors in world.SECTORS.items():
+        world.flash[label] = Nor(sectors, path=_path(_FILES.get(label, label + ".bin")))
+    bootloader.start()
     worn = _read("wear.json")
     for sector in worn or []:
         world.flash["lutin"].wear(sector)
@@ -56,9 +60,13 @@ def written(generations):
     return [now[str(sector)][1] if str(sector) in now else None for sector in range(len(generations))]
 
 
+def _path(name):
+    return _folder + "/" + name
+
+
 def _read(name):
     try:
-        with open(_folder + "/" + name) as f:
+        with open(_path(name)) as f:
             return json.load(f)
     except (OSError, ValueError):
         return None
@@ -66,7 +74,7 @@ def _read(name):
 
 def _write(name, value):
     # Whole or not at all: the power switch may be pressed at any moment.
-    path = _folder + "/" + name
+    path = _path(name)
     with open(path + ".new", "w") as f:
         json.dump(value, f)
     os.rename(path + ".new", path)

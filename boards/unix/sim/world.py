@@ -2,13 +2,18 @@
 
 from sim import clock
 
+# label -> size of the partition, as in lutin's partition table
+SECTORS = {"otadata": 2, "lutin": 8, "vfs": 232, "ota_0": 384, "ota_1": 384}
+
 airspace = None  # sim.airspace.Airspace
 sensor = None  # sim.optics.Sensor
 flash = {}  # partition label -> sim.nor.Nor
+running = "ota_0"  # the partition that the boot loader has chosen
 pins = {}  # pin number -> level
 pixels = {}  # pin number of a WS2812 string -> (r, g, b)
-watchers = []  # called as watcher(what) when something changed: "led", "air", "flash"
+watchers = []  # called as watcher(what): "led", "air", "flash" (lutin's), another label
 reset_cause = 1  # machine.PWRON_RESET
+ntp = None  # what SNTP answers in virtual time, s since 1970; None: nobody answers
 
 
 def reset(start_us=0):
@@ -25,14 +30,25 @@ def reset(start_us=0):
 
 def build():
     """Air, light and flash as a new board finds them; callers may replace any of them."""
-    global airspace, sensor, flash
+    global airspace, sensor, flash, running
     from sim.airspace import Airspace
-    from sim.nor import Nor
     from sim.optics import Sensor
 
     airspace = Airspace()
     sensor = Sensor()
-    flash = {"lutin": Nor(8)}
+    flash = {}
+    running = "ota_0"
+    add_flash("lutin")
+
+
+def add_flash(label, sectors=None):
+    """A new chip in RAM for this partition, and for what the boot loader keeps beside it; the chip."""
+    from sim.nor import Nor
+
+    flash[label] = Nor(sectors or SECTORS[label])
+    if label.startswith("ota_") and "otadata" not in flash:
+        add_flash("otadata")
+    return flash[label]
 
 
 def changed(what):

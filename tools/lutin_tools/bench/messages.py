@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 Message = dict[str, Any]
@@ -171,6 +172,14 @@ def console_line(message: Message) -> str:
     """A line for the board's console."""
     text = _text(message.get("text"), "a line", 256)
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def choice(message: Message, name: str, among: Collection[str], otherwise: str) -> str:
+    """One of several names; `otherwise` where the message has none."""
+    value = message.get(name, otherwise)
+    if not isinstance(value, str) or value not in among:
+        raise Refused(f"there is no {name} {str(value)[:40]!r}")
+    return value
 
 
 def power(message: Message) -> bool:

@@ -19,8 +19,9 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from ..paths import DESK_PATH, ROOT, micropython
+from ..paths import ROOT, micropython
 from . import messages, pixels
+from . import releases as desk
 from .messages import Refused
 from .supervisor import Board
 
@@ -28,6 +29,8 @@ Message = dict[str, Any]
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 HEAP = "2M"  # of the firmware and of the world around it, which share one interpreter
+# The firmware itself is on the board's flash.
+_PATH = ":".join((str(ROOT / "boards" / "unix"), ".frozen"))
 
 # What a new board begins without. Named one by one: --reset never removes a folder.
 _STATE_FILES = ("flash.bin", "written.json", "wear.json", "air.json", "room.json")
@@ -41,6 +44,7 @@ class Bench:
 
     def __init__(self, state: Path, pixels_rule: bool = False) -> None:
         self.board: Board | None = None
+        self.releases = desk.Releases(state, self._tell)
         self._state = state
         self._pixels_rule = pixels_rule  # light comes from painted pixels, not from the page's events
         self._pages: set[asyncio.Queue[str | None]] = set()
@@ -115,6 +119,11 @@ class Bench:
             self._save_room()
             self.board.send({"t": "room", **self._room})
             self._tell({"t": "room", **self._room})
+        elif kind == "publish":
+            report = self._latest.get("report", {}).get("report", {})
+            self.releases.publish(message, report.get("update") or {})
+        elif kind == "wrong":
+            self.releases.wrong(message)
         else:
             checked = messages.for_board(message)
             if kind == "wear":
@@ -139,6 +148,7 @@ class Bench:
             "console": list(self._console),
             "led": list(self._led),
             "trace": list(self._trace),
+            **self.releases.hello(),
             **self._latest,
         }
 
@@ -273,10 +283,17 @@ def _can_open_browser() -> bool:
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-async def _serve(port: int, state: Path, open_browser: bool, source: str, command: Sequence[str]) -> int:
+async def _serve(
+    port: int,
+    state: Path,
+    open_browser: bool,
+    source: str,
+    command: Sequence[str],
+    release_port: int | None,
+) -> int:
     loop = asyncio.get_running_loop()
     bench = Bench(state, pixels_rule=bool(source))
-    env = {"MICROPYPATH": DESK_PATH, "LUTIN_STATE": str(state)}
+    env = {"MICROPYPATH": _PATH, "LUTIN_STATE": str(state)}
     board = bench.board = Board(command, env, str(ROOT), bench.heard)
     board.on_connect = bench.board_is_there
     runner = web.AppRunner(application(bench), access_log=None, shutdown_timeout=1)
@@ -289,15 +306,21 @@ async def _serve(port: int, state: Path, open_browser: bool, source: str, comman
         if error.errno == errno.EADDRINUSE:
             _say(
                 f"lutin: port {port} is in use, perhaps by another bench.\n"
-                f"Stop that one, or choose another port: make run PORT={port + 1}"
-                f"  (or: lutin run --port {port + 1})"
+                f"Stop that one, or choose another port: make run PORT={port + 2}"
+                f"  (or: lutin run --port {port + 2})"
             )
         elif error.errno == errno.EACCES:
             _say(f"lutin: this user may not open port {port}. Choose one from 1024 up: make run PORT=8000")
         else:
             _say(f"lutin: port {port} cannot be opened: {error.strerror}")
         return 1
-    port = runner.addresses[0][1]
+    asked, port = port, runner.addresses[0][1]
+    try:
+        note = await bench.releases.start(asked, release_port)
+    except desk.PortTaken as error:
+        _say(f"lutin: {error}")
+        await runner.cleanup()
+        return 1
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -307,6 +330,8 @@ async def _serve(port: int, state: Path, open_browser: bool, source: str, comman
             pixels.follow(source, lambda frames: loop.call_soon_threadsafe(bench.light, frames))
         url = f"http://localhost:{port}"
         print(f"The bench is at {url}  (Ctrl-C stops it; the board's memory stays in {state})", flush=True)
+        if note:
+            print(note, flush=True)
         if open_browser and _can_open_browser():
             # A thread of its own: some browsers keep the caller until they are closed.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
@@ -314,6 +339,7 @@ async def _serve(port: int, state: Path, open_browser: bool, source: str, comman
     finally:
         await board.close()
         bench.close()
+        await bench.releases.close()
         await runner.cleanup()
     print("The bench has stopped.", flush=True)
     return 0
@@ -326,11 +352,13 @@ def run(
     open_browser: bool = True,
     light_source: str | None = None,
     command: Sequence[str] | None = None,
+    release_port: int | None = None,
 ) -> int:
     """Serve the bench until Ctrl-C; the exit code.
 
     light_source: None or "page" for the sender's own frames; "pixels:-" or "pixels:PATH" for
-    raw video of its painted square (see pixels.py). command replaces the simulated board.
+    raw video of its painted square (see pixels.py). command replaces the simulated board, and then
+    nothing is flashed. release_port: of the release server, port + 1 if None.
     """
     source = ""
     if light_source not in (None, "page"):
@@ -341,9 +369,10 @@ def run(
         if source != "-" and not os.path.exists(source):
             _say(f"lutin: --light: {source} does not exist")
             return 2
-    if not 0 <= port <= 65535:  # 0: any that is free
-        _say(f"lutin: there is no port {port}: the last one is 65535")
-        return 2
+    for number in (port, release_port or 0):
+        if not 0 <= number <= 65535:  # 0: any that is free
+            _say(f"lutin: there is no port {number}: the last one is 65535")
+            return 2
     state = Path(state).resolve()
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -361,4 +390,12 @@ def run(
         if reset:
             for name in _STATE_FILES:
                 (state / name).unlink(missing_ok=True)
-        return asyncio.run(_serve(port, state, open_browser, source, command or board_command()))
+            desk.reset(state)
+        if command is None:
+            try:
+                desk.flash(state, lambda text: print(text, flush=True))
+            except (desk.Refused, OSError) as error:
+                _say(f"lutin: the board cannot be flashed: {error}")
+                return 1
+        command = command or board_command()
+        return asyncio.run(_serve(port, state, open_browser, source, command, release_port))

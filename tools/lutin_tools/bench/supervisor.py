@@ -259,6 +259,8 @@ class Board:
         try:
             while line := await reader.readline():
                 self._heard(line)
+        except ConnectionError:
+            pass  # it has ended, with something from here unread
         except (OSError, ValueError) as error:  # ValueError: a line without end
             self._note(f"the board's channel broke: {error}")
         finally:

@@ -1,6 +1,6 @@
 // The board's body: power, buttons, facts about its life, and the sectors of its settings flash.
 
-import { $, duration, element, facts, say } from "./words.js";
+import { $, clock, duration, element, facts, say } from "./words.js";
 
 const KEYS = { 1: "settings", 2: "boot record", 3: "application" };
 const CAUSES = { 1: "power on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset" };
@@ -36,7 +36,7 @@ export function setUp(link) {
   function show() {
     power.setAttribute("aria-checked", String(Boolean(board?.power)));
     for (const id of ["cut", "reset", "button"]) $(id).disabled = !board?.running;
-    say($("board-release"), report?.release ? `release ${report.release}` : "");
+    say($("board-id"), report?.id ?? "");
     const ended = board?.last_end;
     const heap = report?.heap_free;
     facts($("board-facts"), [
@@ -44,7 +44,7 @@ export function setUp(link) {
       ["Started by", report ? CAUSES[report.restart_cause] ?? report.restart_cause : null],
       ["Heap free", heap ? `${Math.round(heap / 1024)} KB` : null],
       ["Starts", board?.starts],
-      ["Last end", ended ? `${ended.text}, ${new Date(ended.at * 1000).toLocaleTimeString()}` : null, bad(ended)],
+      ["Last end", ended ? `${ended.text}, ${clock(ended.at)}` : null, bad(ended)],
     ]);
   }
 

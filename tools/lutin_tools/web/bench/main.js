@@ -6,8 +6,10 @@ import * as consolePart from "./console.js";
 import * as facts from "./facts.js";
 import * as light from "./light.js";
 import { Link } from "./link.js";
+import * as release from "./release.js";
 import * as room from "./room.js";
 import * as sender from "./sender.js";
+import * as server from "./server.js";
 import { $, say } from "./words.js";
 
 let gone;
@@ -29,4 +31,4 @@ function notice(text, seconds) {
 }
 
 link.on("refused", ({ why }) => notice(`Not done: ${why}.`, 6));
-for (const part of [light, facts, consolePart, body, air, room, sender]) part.setUp(link);
+for (const part of [light, release, facts, consolePart, body, server, air, room, sender]) part.setUp(link);

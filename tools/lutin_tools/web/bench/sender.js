@@ -10,6 +10,9 @@ export function setUp(link) {
   link.on("hello", (hello) => {
     pixels = hello.light === "pixels";
     say($("sender-note"), pixels ? "the sensor reads the screen's pixels" : "its square lights the sensor");
+    // Loaded once it is known which server the board should ask; not again when the bench comes back.
+    const address = `/sender/?server=${encodeURIComponent(hello.releases.url)}`;
+    if (frame.getAttribute("src") !== address) frame.src = address;
   });
   window.addEventListener("message", (event) => {
     if (event.origin !== location.origin || event.source !== frame.contentWindow) return;

@@ -23,6 +23,16 @@ export function facts(list, lines) {
   list.replaceChildren(...shown.flatMap(([term, text, kind]) => [element("dt", term), element("dd", String(text), kind)]));
 }
 
+export function bytes(count) {
+  if (count < 1000) return `${count} B`;
+  return count < 1e6 ? `${(count / 1000).toFixed(count < 1e5 ? 1 : 0)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
+
+// since: seconds since 1970
+export function clock(since) {
+  return new Date(since * 1000).toLocaleTimeString([], { hour12: false });
+}
+
 export function duration(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 60) return `${s} s`;

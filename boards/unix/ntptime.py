@@ -1,0 +1,23 @@
+"""`ntptime` as frozen into the ESP32 port: sets the clock, or raises OSError after a second."""
+
+import socket
+import time
+
+import utime
+from sim import clock, world
+
+host = "pool.ntp.org"
+timeout = 1
+
+_ETIMEDOUT = 116
+_Y2000 = 946684800
+
+
+def settime():
+    """Ask the time. Virtual time has its own: world.ntp, s since 1970, or None where nobody answers."""
+    socket.getaddrinfo(host, 123)
+    now = world.ntp if clock.is_virtual() else int(utime.time())
+    if now is None or socket.landing():
+        clock.sleep_us(timeout * 1_000_000)
+        raise OSError(_ETIMEDOUT)
+    time.set_seconds(now - _Y2000)

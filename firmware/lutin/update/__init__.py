@@ -1,0 +1,1 @@
+"""Releases over the air: found, verified, installed, tried."""

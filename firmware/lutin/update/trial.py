@@ -1,0 +1,109 @@
+"""The boot record while a release runs: trials begun and confirmed, suspects judged."""
+
+from .. import store
+from . import record as rules
+from . import release as releases
+from .failure import Failure
+
+
+class Trial:
+    """What this board thinks of its releases, kept in the store."""
+
+    def __init__(self, board, records, log):
+        self._board = board
+        self._store = records
+        self._log = log
+        self.record = self._load()
+
+    def pending(self):
+        """Whether something hangs on the next look."""
+        return bool(self.record.trial or self.record.suspect)
+
+    def failed(self):
+        """The highest number that has failed here; 0: none."""
+        return max(self.record.suspect, self.record.rejected)
+
+    def claim(self, slot):
+        """The slot will be overwritten."""
+        if rules.claim(self.record, slot):
+            self._save()
+
+    def arm(self, slot, number, base):
+        """The next start tries this slot, with this base (0: the one that runs)."""
+        rules.arm(self.record, slot, number, base)
+        self._save()
+        if base and not self._board.boot_from(base):
+            self._log.error("update: the boot loader refuses the base")
+
+    def confirm(self, oldest):
+        """The release that runs, on trial, is good."""
+        if self.record.base:
+            self._board.keep_base()
+        rules.confirm(self.record, oldest)
+        self._save()
+        self._board.no_deadline()
+        self._log.info("update: release %d is confirmed" % self.record.home_number)
+
+    def forgive(self):
+        """The release that runs has run well for a while."""
+        self.record.crashes = 0
+        self._save()
+
+    def acquit(self):
+        """This release could not reach either what the suspect did not."""
+        suspect = self.record.suspect
+        rules.judge(self.record, False)
+        self._log.info("update: release %d may have another trial" % suspect)
+        self._save()
+
+    async def judge(self, slots, product):
+        """This release reaches what the suspect did not."""
+        suspect = self.record.suspect
+        guilty = False
+        for slot in slots.slots():
+            path = slots.release_path(slot)
+            try:
+                other = await releases.read(path, None, product, self._board.name())
+                if other.number == suspect:
+                    # A slot that has rotted since would have failed with any release in it.
+                    guilty = await slots.whole(slot, lambda path=path: releases.files(path))
+            except Failure as e:
+                self._log.warn("update: slot %s: %s" % (slot, e))
+        rules.judge(self.record, guilty)
+        verdict = "is rejected" if guilty else "was damaged, and may have another trial"
+        self._log.warn("update: release %d %s" % (suspect, verdict))
+        self._save()
+
+    def report(self):
+        """For people."""
+        record = self.record
+        trial = None
+        if record.trial:
+            trial = {
+                "slot": rules.SLOTS[record.trial],
+                "number": record.trial_number,
+                "boots": record.boots,
+                "of": rules.BOOTS,
+            }
+        return {
+            "home": rules.SLOTS[record.home],
+            "trial": trial,
+            "suspect": record.suspect or None,
+            "rejected": record.rejected or None,
+            "highest": record.highest,
+            "base": (None, "ota_0", "ota_1")[self._board.running_base()],
+        }
+
+    def _load(self):
+        try:
+            return rules.from_bytes(self._store.load(store.BOOT))
+        except store.StoreError:
+            return rules.Record()
+
+    def _save(self):
+        """Keep it; where that fails, go on with the one that is kept, and a Failure."""
+        try:
+            self._store.save(store.BOOT, self.record.to_bytes())
+        except store.StoreError as e:
+            self.record = self._load()
+            raise Failure("flash-error", "boot record: %s" % e)

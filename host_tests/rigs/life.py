@@ -1,0 +1,181 @@
+"""Rig for one life of a whole board, from power-on, with its flash in a folder. Time is virtual.
+
+A process is a life: when it ends, whatever was in RAM is gone. boot.py and main.py come from the
+board's own filesystem, and so does everything that they import.
+"""
+
+import asyncio
+import socket
+import sys
+
+import device
+import power_on
+from device import alive, collecting, console, leds, lines, now_ms, press  # noqa: F401 (functions of this rig)
+from sim import clock, state, world
+from sim.nor import PowerCut
+
+_pages = [0]
+_limit = [0]  # µs at which the loop is left
+
+
+class _Enough(SystemExit):
+    """The time asked for is over: no end of the life."""
+
+
+def start(folder, cause=1, aps=None, ntp=None, seed=1, light=()):
+    """Power on; nothing runs yet. aps: the air from now on, else as it was; ntp: s since 1970 or None."""
+    import random
+
+    random.seed(seed)
+    power_on.leave_host()
+    world.reset()
+    state.load(power_on.HOST + folder)
+    world.reset_cause = cause
+    world.ntp = ntp
+    world.airspace.radio.on_attempt = device._tried
+    if aps is not None:
+        world.airspace.from_json([])
+        for ap in aps:
+            world.airspace.add(**ap)
+        state.save_air()
+    world.watchers.append(device._watch)
+    _pause_in_the_loop()
+    _count_pages()
+    power_on.mount()
+
+
+def _pause_in_the_loop():
+    """Only while the loop waits: anywhere else the exception would end the task that runs."""
+    core = sys.modules["asyncio"].core
+    wait = core.IOQueue.wait_io_event
+
+    def wait_io_event(self, dt):
+        if clock.now_us() >= _limit[0]:
+            raise _Enough
+        wait(self, dt)
+
+    core.IOQueue.wait_io_event = wait_io_event
+
+
+def boot(ms):
+    """boot.py, main.py, and so many ms of life: True, or why it ended: an exit code, or "power cut"."""
+
+    def go():
+        # The console's other end is this rig's; to wait for it would hold up virtual time.
+        asyncio.StreamReader = lambda stream: device._Unplugged()
+        for path in ("/boot.py", "/main.py"):
+            power_on.execute(path)
+        return "main.py has ended"
+
+    return _live(ms, go)
+
+
+def run(ms):
+    """So many ms more."""
+    return _live(ms, lambda: asyncio.get_event_loop().run_forever())
+
+
+def _live(ms, go):
+    _limit[0] = clock.now_us() + ms * 1000
+    try:
+        end = go()
+    except _Enough:
+        end = True
+    except SystemExit as e:
+        end = e.args[0] if e.args else 0
+    except PowerCut:
+        end = "power cut"
+    if "lutin" in sys.modules:
+        running = getattr(sys.modules["lutin"], "running", None)
+        device._life = running() if running else None
+    return end
+
+
+def running():
+    """Whether there is a device."""
+    return device._life is not None
+
+
+def report():
+    return device._life.report()
+
+
+def shine(levels, fps):
+    """A screen in front of the sensor; how many ms it takes."""
+    return device.shine(levels, fps)
+
+
+def air(ssid, **fields):
+    """Change an access point, for later lives too."""
+    device.air(ssid, **fields)
+    state.save_air()
+
+
+def cut_after(label, n, torn):
+    world.flash[label].cut_after(n, torn)
+
+
+def operations():
+    return {label: nor.operations for label, nor in world.flash.items()}
+
+
+def settings(packet):
+    """Put settings into the flash, as an earlier life would have; nothing else in this life."""
+    sys.path.insert(0, "/factory")
+    device.store(packet)
+
+
+def settle(names, most_ms, step_ms=250):
+    """Run until the state is one of these: [name, or why it ended, ms it took]."""
+    begin = clock.now_us()
+    while clock.now_us() - begin < most_ms * 1000:
+        end = run(step_ms)
+        if end is not True:
+            return end, (clock.now_us() - begin) // 1000
+        name = report()["state"]["name"]
+        if name in names:
+            return name, (clock.now_us() - begin) // 1000
+    return None, most_ms
+
+
+def requests():
+    """How many have gone to a landing page."""
+    return _pages[0]
+
+
+def _count_pages():
+    page = socket._Page
+
+    def counting(kind):
+        _pages[0] += 1
+        return page(kind)
+
+    socket._Page = counting
+
+
+def heap_used():
+    import gc
+
+    gc.collect()
+    return gc.mem_alloc()
+
+
+def garble(path):
+    """A file on the board's filesystem loses a bit."""
+    with open(path, "r+b") as f:
+        f.seek(40)
+        byte = f.read(1)[0]
+        f.seek(40)
+        f.write(bytes([byte ^ 0x10]))
+
+
+def remove(path):
+    """A file of the board's filesystem is gone."""
+    import os
+
+    os.remove(path)
+
+
+def wear(label, sectors):
+    for sector in sectors:
+        world.flash[label].wear(sector, "error")

@@ -1,0 +1,1 @@
+"""Releases: keys, building, reading, comparing, and wrong ones for tests. See docs/releases.md."""
