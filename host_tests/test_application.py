@@ -28,7 +28,9 @@ def board(tmp_path: Path) -> Iterator[Callable[[str], Board]]:
 
 
 def test_it_runs_and_its_lines_are_in_the_devices_log(board: Callable[[str], Board]) -> None:
-    one = board("async def main(imp):\n    for i in range(3):\n        imp.log('line %d' % i)\n        await asyncio.sleep(1)\n")
+    one = board(
+        "async def main(imp):\n    for i in range(3):\n        imp.log('line %d' % i)\n        await asyncio.sleep(1)\n"
+    )
     one.on(10000)
     said = [line for line in one.call("lines") if line.startswith("app:")]
     assert said == ["app: line 0", "app: line 1", "app: line 2", "app: has ended"]
@@ -46,7 +48,9 @@ def test_it_runs_and_its_lines_are_in_the_devices_log(board: Callable[[str], Boa
         "async def main(imp):\n    bytearray(10**9)\n",
     ],
 )
-def test_one_that_keeps_crashing_is_given_up_and_the_light_says_so(board: Callable[[str], Board], text: str) -> None:
+def test_one_that_keeps_crashing_is_given_up_and_the_light_says_so(
+    board: Callable[[str], Board], text: str
+) -> None:
     one = board(text)
     one.on(60000)
     assert one.ends == []

@@ -436,7 +436,10 @@ def test_what_cannot_be_a_certificate_is_refused(rig, der):
 
 
 def test_settings_that_no_record_has_room_for_are_refused_before_they_are_stored(rig):
-    many = [net(ssid=str(i) * 32, password="p" * 63, proxy={**PROXY, "server": "s" * 128}, add=True) for i in range(1, 9)]
+    many = [
+        net(ssid=str(i) * 32, password="p" * 63, proxy={**PROXY, "server": "s" * 128}, add=True)
+        for i in range(1, 9)
+    ]
     out = rig.call("certificate", b"\x30" * 2048, *many)
     assert out == {"refused": "settings-too-large"}
 

@@ -91,3 +91,8 @@ def test_a_download_holds_no_more_memory_than_was_promised(rig: Rig) -> None:
     print(f"{held} bytes held")
     assert ran == [HOME, NEW]
     assert held < 16 * 1024  # here, where objects are twice as large as on a board
+
+
+def test_a_mistake_of_ours_in_a_look_is_named_and_costs_no_duty(rig: Rig) -> None:
+    # The rig fails if the updater ends.
+    assert rig.call("blunder") == [[HOME], "internal-error"]

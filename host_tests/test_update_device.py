@@ -114,7 +114,9 @@ def test_behind_a_landing_page_for_three_days_the_device_lives_asks_little_and_t
     assert board.until(settled_on(2), 8 * HOUR, 10 * MINUTE)
 
 
-def test_a_trial_during_which_the_server_is_away_is_repeated_when_it_is_back(board: Board, server: Server) -> None:
+def test_a_trial_during_which_the_server_is_away_is_repeated_when_it_is_back(
+    board: Board, server: Server
+) -> None:
     publish(server.folder, 2)
     board.on(100)
     while not board.ends:
@@ -187,3 +189,16 @@ def test_a_base_with_a_bad_release_is_left_by_the_boot_loader_after_three_attemp
     lines = board.console()
     assert sum("release 2 on trial" in line for line in lines) == 3
     assert (board.update()["base"], board.update()["number"]) == ("ota_0", 1)
+
+
+def test_a_failing_server_is_not_asked_more_than_eight_times_in_an_hour_by_anybody(
+    board: Board, server: Server
+) -> None:
+    server.hostile.mode = "server-error"
+    board.on(30000)
+    for _ in range(59):
+        board.call("console", "update")
+        board.run(MINUTE)
+    assert 4 <= len(server.hostile.requests) <= 8
+    assert board.ends == []
+    assert board.state() == "no-server"

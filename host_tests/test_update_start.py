@@ -46,7 +46,9 @@ def patched(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def test_a_release_that_rots_in_its_slot_is_left_and_healed_and_not_rejected(board: Board, server: Server) -> None:
+def test_a_release_that_rots_in_its_slot_is_left_and_healed_and_not_rejected(
+    board: Board, server: Server
+) -> None:
     updated(board, server)
     board.touch("garble", "/a/lutin/device.mpy")
     board.on(1000)
@@ -54,14 +56,20 @@ def test_a_release_that_rots_in_its_slot_is_left_and_healed_and_not_rejected(boa
     assert board.ends.count(wholeboard.RESET) == 3
     # The file that is wrong is fetched, and no other.
     asked = len(server.hostile.requests)
-    assert board.until(lambda report: report["update"]["number"] == 2 and not report["update"]["trial"], 5 * MINUTE)
+    assert board.until(
+        lambda report: report["update"]["number"] == 2 and not report["update"]["trial"], 5 * MINUTE
+    )
     assert board.update()["rejected"] is None
     blobs = [request for request in server.hostile.requests[asked:] if "blobs" in request.path]
     assert len(blobs) <= 1
 
 
-@pytest.mark.parametrize("path", ["/factory/lutin/update/start.mpy", "/factory/lutin/store.mpy", "/factory/release.json"])
-def test_with_a_damaged_factory_slot_the_release_that_is_there_still_runs(board: Board, server: Server, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/factory/lutin/update/start.mpy", "/factory/lutin/store.mpy", "/factory/release.json"]
+)
+def test_with_a_damaged_factory_slot_the_release_that_is_there_still_runs(
+    board: Board, server: Server, path: str
+) -> None:
     updated(board, server)
     board.touch("remove", path)
     board.on(MINUTE)
@@ -86,7 +94,9 @@ def test_a_boot_that_cannot_be_counted_is_not_tried(board: Board, server: Server
     assert any("not counted" in line for line in board.console())
 
 
-def test_a_release_that_hangs_while_it_is_imported_is_ended_by_the_watchdog(board: Board, server: Server, tmp_path: Path) -> None:
+def test_a_release_that_hangs_while_it_is_imported_is_ended_by_the_watchdog(
+    board: Board, server: Server, tmp_path: Path
+) -> None:
     bad = patched(tmp_path / "bad", "__init__.py", "import time\nwhile True:\n    time.sleep_ms(100)\n")
     publish(server.folder, 2, firmware=bad)
     board.on(1000)
@@ -94,7 +104,9 @@ def test_a_release_that_hangs_while_it_is_imported_is_ended_by_the_watchdog(boar
     assert board.ends.count(wholeboard.WATCHDOG) == 3
 
 
-def test_a_release_that_ends_by_itself_does_not_stop_the_board(board: Board, server: Server, tmp_path: Path) -> None:
+def test_a_release_that_ends_by_itself_does_not_stop_the_board(
+    board: Board, server: Server, tmp_path: Path
+) -> None:
     bad = patched(tmp_path / "bad", "__init__.py", "def start():\n    pass\n")
     publish(server.folder, 2, firmware=bad)
     board.on(1000)

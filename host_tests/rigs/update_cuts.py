@@ -17,6 +17,7 @@ power_on.leave_host()
 _SECTORS = 40  # of the filesystem: a small one has the same operations
 
 _known = {}  # number -> {"release.json": bytes, "files": {path: bytes}, "blobs": {digest: bytes}}
+_said = []  # each life's last failure
 _image = {}  # label -> cells before the story
 
 
@@ -238,6 +239,8 @@ def _live(offered, bad, unreachable, cause):
         return number, asyncio.run(main())
     except SystemExit:
         return number, False  # the deadline of a trial
+    finally:
+        _said.append(policy.name)
 
 
 def memory():
@@ -260,3 +263,17 @@ def memory():
         asyncio.sleep_ms = sleep
     # The first is taken when nothing has begun.
     return max(used) - used[0], told["ran"]
+
+
+def blunder():
+    """A look that runs into a mistake of ours: what the updater says, and whether it goes on."""
+    get = _Server.get
+
+    async def broken(self, *args, **more):
+        raise IndexError("a mistake")
+
+    _Server.get = broken
+    try:
+        return story(6, most=1)["ran"], _said[-1]
+    finally:
+        _Server.get = get

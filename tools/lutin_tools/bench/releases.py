@@ -186,7 +186,7 @@ class Releases:
         """Be wrong in another way, from the next request on."""
         mode = messages.choice(message, "mode", MODES, self._server.mode)
         applies_to = messages.choice(message, "applies_to", APPLIES_TO, self._server.applies_to)
-        self._server.mode, self._server.applies_to = mode, applies_to
+        self._server.mode = mode
         self._tell(self.state())
 
     def publish(self, message: Message, board: Mapping[str, Any]) -> None:
