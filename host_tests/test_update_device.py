@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import imagemaker
@@ -11,26 +10,10 @@ import pytest
 import wholeboard
 from lutin_tools.release import build, spoil
 from lutin_tools.release import keys as tools_keys
-from wholeboard import KEY, KEYS, Board, Server, new_board, publish
+from wholeboard import KEY, KEYS, Board, Server, publish
 
 MINUTE = 60000
 HOUR = 60 * MINUTE
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "releases").mkdir()
-    one = Server(tmp_path / "releases")
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def board(tmp_path: Path, server: Server) -> Iterator[Board]:
-    (tmp_path / "board").mkdir()
-    one = new_board(tmp_path / "board", server.url)
-    yield one
-    one.off()
 
 
 def application(folder: Path) -> Path:

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import wholeboard
 from lutin_tools.release import build
-from wholeboard import Board, Server, new_board, publish
+from wholeboard import Board, Server, publish
 
 MINUTE = 60000
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "releases").mkdir()
-    one = Server(tmp_path / "releases")
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def board(tmp_path: Path, server: Server) -> Iterator[Board]:
-    (tmp_path / "board").mkdir()
-    one = new_board(tmp_path / "board", server.url)
-    yield one
-    one.off()
 
 
 def updated(board: Board, server: Server, number: int = 2) -> None:

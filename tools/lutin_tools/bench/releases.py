@@ -186,7 +186,7 @@ class Releases:
         """Be wrong in another way, from the next request on."""
         mode = messages.choice(message, "mode", MODES, self._server.mode)
         applies_to = messages.choice(message, "applies_to", APPLIES_TO, self._server.applies_to)
-        self._server.mode = mode
+        self._server.mode, self._server.applies_to = mode, applies_to
         self._tell(self.state())
 
     def publish(self, message: Message, board: Mapping[str, Any]) -> None:
@@ -250,7 +250,7 @@ def _note_published(state: Path, number: int, built: build.Built, kind: str) -> 
         "bytes": built.encoded,
         "at": time.time(),
     }
-    known = {"highest": max(number, _highest(state)), "latest": latest}
+    known = {"highest": built.number, "latest": latest}
     _write(state / "published.json", _json(known))
 
 
