@@ -54,7 +54,7 @@ class Lockstep:
         server = HostileServer(folder, context=context, sleep=self.sleep)
         return server, self.run(server.start())
 
-    def listen(self, client: Client) -> int:
+    def listen(self, client: Client, context: ssl.SSLContext | None = None) -> int:
         """A server of the test's own; its port."""
 
         async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,7 +67,7 @@ class Lockstep:
             writer.close()
 
         async def begin() -> int:
-            server = await asyncio.start_server(served, "127.0.0.1", 0)
+            server = await asyncio.start_server(served, "127.0.0.1", 0, ssl=context)
             return server.sockets[0].getsockname()[1]
 
         return self.run(begin())

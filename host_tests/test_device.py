@@ -245,6 +245,21 @@ def test_something_else_in_the_servers_place_is_named_and_left_when_it_is_gone(b
     seen = len(board.call("joined"))
     board.call("run", 3 * 3600 * 1000)
     assert board.call("joined")[seen:] == []  # the network is not to blame
+    # Each attempt shows for a minute what came of it.
+    assert "AR-R" in colours(board, 3600 * 1000).replace("A-R", "AR")
+
+
+def test_a_press_of_the_button_asks_the_server_at_once(board):
+    board.call("new", [{**HOME, "landing": True}])
+    board.call("store", {**HOME, "server": "http://updates.example/lutin"})
+    board.call("boot")
+    assert board.call("run_until", "landing-page", 30000)
+    board.call("run", 20 * 60000)  # the pauses have become long
+    before = board.call("report")["update"]["failure"]["count"]
+    board.call("press", True)
+    board.call("run", 3000)
+    board.call("press", False)
+    assert board.call("report")["update"]["failure"]["count"] == before + 1
 
 
 def test_a_new_server_is_asked_at_once(board):

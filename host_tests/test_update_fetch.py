@@ -228,7 +228,7 @@ def test_a_wrong_server_is_named_and_leaves_nothing_behind(
     assert out.get("failure") == name
     assert out["left"] == 0
     assert len(out["body"]) <= 8000 - offset
-    assert out["requests"] == len(net.requests())
+    assert out["requests"] == len(net.requests()) <= 3
     assert out["ms"] < 70_000
     expected = "landing-page" if name.startswith("landing") else "no-server"
     assert out["state"] == expected
@@ -317,6 +317,17 @@ def test_a_slow_line_is_given_time_by_what_it_brings(rig: Rig, net: Lockstep) ->
     out = rig.call("fetch", f"http://127.0.0.1:{net.listen(steady)}/x")
     assert out["body"] == BLOB
     assert out["ms"] >= 90_000
+
+
+def test_a_slow_name_server_takes_nothing_from_the_servers_time(rig: Rig, net: Lockstep) -> None:
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await net.sleep(10)
+        writer.write(OK + b"\r\n{}")
+
+    rig.call("new", None, True, 14_000)
+    out = rig.call("fetch", f"http://127.0.0.1:{net.listen(late)}/x")
+    assert (out["body"], out["ms"]) == (b"{}", 24_000)
 
 
 def test_a_server_that_takes_no_connection_is_given_up(rig: Rig, net: Lockstep) -> None:
@@ -465,6 +476,7 @@ def test_a_lack_of_memory_has_a_name_and_flash_errors_are_not_the_networks(rig: 
         (b"HTTP/1.1 200 OK\r\nContent-Length : 2", "header-malformed"),
         (b"HTTP/1.1 200 OK\r\nX: y\r\n folded", "header-malformed"),
         (b"HTTP/1.1 200 OK\r\n: y", "header-malformed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length\t: 2", "header-malformed"),
         (b"HTTP/1.1 200 OK\r\nContent-Type: application/xhtml+xml; charset=HTML", "landing-page-html"),
         (b"HTTP/1.1 302 X\r\nLocation: " + b"/x" * 800, "header-line-too-long"),
         (b"HTTP/1.1 404 X\r\nContent-Encoding: gzip\r\nContent-Length: -1", "http-404"),
@@ -553,6 +565,18 @@ def test_those_that_were_here_before_count_too(rig: Rig) -> None:
     head = b"HTTP/1.1 206 Part\r\nContent-Range: bytes 5-9/10\r\n\r\n"
     assert rig.call("made", [head + b"fghij"], offset=5, most=10)["status"] == 206
     assert rig.call("made", [head + b"fghij"], offset=5, most=9)["failure"] == "body-too-large"
+
+
+def test_a_part_of_nothing_fits_nowhere(rig: Rig) -> None:
+    head = b"HTTP/1.1 206 Part\r\nContent-Range: bytes 5-4/5\r\nContent-Length: 0\r\n\r\n"
+    assert rig.call("made", [head], offset=5)["failure"] == "range-wrong"
+
+
+def test_nothing_new_is_believed_only_where_it_was_asked_for(rig: Rig) -> None:
+    answer = b"HTTP/1.1 304 Not Modified\r\n\r\n"
+    assert rig.call("made", [answer], etag='"x"')["etag"] == '"x"'
+    assert rig.call("made", [answer])["failure"] == "http-304"
+    assert rig.call("made", [answer], etag='"x"', offset=5)["failure"] == "http-304"
 
 
 def test_a_refused_range_is_the_end_only_where_the_lengths_agree(rig: Rig) -> None:
@@ -820,6 +844,57 @@ def test_a_large_file_comes_whole_through_tls(rig: Rig, tls: Any, ca: Issuer) ->
     assert rig.call("fetch", url, ca=ca.der, page=False, offset=60000)["body"] == BLOB[60000:]
 
 
+def test_a_body_that_ends_without_tls_saying_goodbye_has_ended(
+    rig: Rig, net: Lockstep, ca: Issuer, tmp_path: Path
+) -> None:
+    context = ca.context(tmp_path, "127.0.0.1")
+    for head, failure in ((b"", None), (b"Content-Length: 9\r\n", "body-too-short")):
+
+        async def abrupt(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes = head
+        ) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK + head + b"\r\nhello")
+            writer.transport.abort()
+
+        out = rig.call("fetch", f"https://127.0.0.1:{net.listen(abrupt, context)}/x", ca=ca.der)
+        assert (out.get("failure"), out["body"]) == (failure, b"hello")
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "detail"),
+    [
+        (["OSError", -0x7F00], "out-of-memory", "for TLS"),
+        (["OSError", 12], "out-of-memory", "error 12"),
+        (["OSError", 16], "out-of-memory", "for TLS"),  # -0x10, as MicroPython passes it on
+        (["OSError", -0x7780], "tls-handshake", "error -0x7780"),
+        (["OSError", 104], "refused", "error 104"),
+        (
+            ["ValueError", "The certificate validity starts in the future\n"],
+            "tls-not-yet-valid",
+            "the clock is not set",
+        ),
+        (
+            ["ValueError", "It is signed with an unacceptable hash.\n"],
+            "tls-certificate-refused",
+            "It is signed with an unacceptable hash.",
+        ),
+    ],
+)
+def test_what_a_handshake_ends_with_is_named(rig: Rig, error: Any, name: str, detail: str) -> None:
+    out = rig.call("made", [], url="https://server.example/x", tls=error)
+    assert (out["failure"], out["detail"], out["closed"]) == (name, detail, True)
+
+
+def test_an_encrypted_connection_is_closed_on_both_levels_and_named_by_its_host_alone(rig: Rig) -> None:
+    out = rig.call("made", [OK + b"\r\n{}"], url="https://server.example/x")
+    assert (out["body"], out["closed"]) == (b"{}", True)
+    assert out["sent"][0] == b""
+    assert b"\r\nHost: server.example\r\n" in out["sent"][1]
+    out = rig.call("made", [OK + b"\r\n{}"], url="https://server.example:80/x")
+    assert b"\r\nHost: server.example:80\r\n" in out["sent"][1]
+
+
 def test_a_handshake_that_does_not_happen_is_named(rig: Rig, net: Lockstep) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await net.sleep(1000)
@@ -887,6 +962,12 @@ def test_a_proxy_is_asked_in_place_of_the_server(rig: Rig, net: Lockstep) -> Non
     assert proxy.heads[0].startswith(f"GET http://{place}/release.json HTTP/1.1\r\nHost: {place}\r\n")
     assert "Proxy-Authorization" not in proxy.heads[0]
     assert out["said"] == [["resolving", "127.0.0.1"], ["connecting", "127.0.0.1"]]
+
+
+def test_a_proxy_is_given_its_login(rig: Rig, net: Lockstep) -> None:
+    proxy = Proxy(net, "me:secret12")
+    way = ["127.0.0.1", proxy.port, "me", "secret12"]
+    assert rig.call("fetch", f"http://updates.invalid:{net.port}/release.json", proxy=way)["body"] == RELEASE
 
 
 def test_https_goes_through_a_proxy_in_a_tunnel_of_its_own(

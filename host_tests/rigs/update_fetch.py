@@ -51,8 +51,8 @@ def lockstep(port):
     _lockstep.use(port)
 
 
-def new(fields=None, join=True):
-    """A fetcher in that network."""
+def new(fields=None, join=True, resolving_ms=0):
+    """A fetcher in that network, whose name server takes its time."""
     global _fetcher
     clock.virtual()
     clock._hooks.clear()
@@ -64,7 +64,12 @@ def new(fields=None, join=True):
         wlan.active(True)
         wlan.connect("Home", "secret12")
         clock.advance(5_000_000)
-    _fetcher = Fetcher(socket.getaddrinfo, socket.socket, time, _Log())
+
+    def resolve(*asked):
+        clock.advance(1000 * resolving_ms)
+        return socket.getaddrinfo(*asked)
+
+    _fetcher = Fetcher(resolve, socket.socket, time, _Log())
 
 
 def _run(coroutine):
@@ -121,9 +126,12 @@ def fetch(url, most=65536, limit=None, cancel_ms=None, **more):
         )
         if cancel_ms is None:
             return await job
+        task = asyncio.create_task(job)
+        await asyncio.sleep_ms(cancel_ms)
+        task.cancel()
         try:
-            return await asyncio.wait_for_ms(job, cancel_ms)
-        except asyncio.TimeoutError:
+            return await task
+        except asyncio.CancelledError:
             return {"cancelled": True}
 
     opened = _sockets()
@@ -208,6 +216,10 @@ def memory(url, most, times=1):
     return {"held": held, "peak": max(peak[0] - begin, 0), "left": end - begin, "end": out}
 
 
+# Always ready; what has no number costs a millisecond each time.
+_null = open("/dev/null", "r+b")  # noqa: SIM115
+
+
 class _Wire(io.IOBase):
     """A socket that answers with these pieces and ends; or with an error of that number."""
 
@@ -215,6 +227,7 @@ class _Wire(io.IOBase):
         self._pieces = list(pieces)
         self._error = error
         self._connect = connect
+        self.refusal = None
         self.sent = b""
         self.closed = 0
 
@@ -227,10 +240,12 @@ class _Wire(io.IOBase):
 
     def ioctl(self, request, argument):
         if request == 10:
-            return -22  # it has no number
+            return _null.fileno()
         return argument & 5 if request == 3 else 0
 
     def write(self, data):
+        if self.refusal:
+            raise self.refusal
         self.sent += bytes(data)
         return len(data)
 
@@ -253,9 +268,19 @@ class _Wire(io.IOBase):
 
 
 def made(
-    pieces, url="http://server.example/release.json", most=2000, error=None, connect=None, spoil=None, **more
+    pieces,
+    url="http://server.example/release.json",
+    most=2000,
+    error=None,
+    connect=None,
+    spoil=None,
+    tls=None,
+    **more,
 ):
-    """One get() from a socket of bytes: how it ends, what was sent, how the sink was used."""
+    """One get() from a socket of bytes: how it ends, what was sent, how the sink was used.
+
+    tls: [kind, argument] of the exception that the handshake ends with.
+    """
     wires = []
 
     def new_socket(*kind):
@@ -264,7 +289,17 @@ def made(
 
     sink = _Sink(error={"memory": MemoryError(), "flash": OSError(28)}.get(spoil))
     log = _Log()
-    fetcher = Fetcher(lambda host, port: [(2, 1, 0, "", (host, port))], new_socket, time, log)
+
+    def wrap(sock, host, ca):
+        wires.append(_Wire(pieces, error))
+        if tls:
+            wires[-1].refusal = {"OSError": OSError, "ValueError": ValueError}[tls[0]](tls[1])
+        return wires[-1]
+
+    def resolve(host, port):
+        return [(2, 1, 0, "", (host, port))]
+
+    fetcher = Fetcher(resolve, new_socket, time, log, wrap)
     out = _run(_attempt(fetcher, url, sink, most, **more))
     out["starts"] = sink.starts
     out["body"] = sink.body

@@ -9,9 +9,6 @@ _SIZE = const(1024)
 _HEAD = const(8192)  # bytes of a whole head, or of all trailers
 _CHUNK_LINE = const(256)  # its length, and extensions that nobody uses
 _ETAG = const(128)
-# The connection has ended without TLS saying so. Or it has said so, and MicroPython, which reads on
-# until its buffer is full, has not told us. What is missing shows, and hashes show the rest.
-_TLS_EOF = const(-0x7280)
 
 
 class Head:
@@ -122,11 +119,9 @@ class Wire:
         """Read a head, behind those that only say that one will come."""
         room = _HEAD
         while True:
-            line, cut, room = await self._line(room)
+            line, _, room = await self._line(room)
             if line is None:
                 raise Failure("connection-lost", "no answer")
-            if cut:
-                raise Failure("not-http")
             head.begin(line)
             while True:
                 line, cut, room = await self._line(room)
@@ -214,9 +209,7 @@ class Wire:
             try:
                 count = await self._readinto(self._view[self._end :])
             except (OSError, ValueError) as e:
-                if e.args[:1] != (_TLS_EOF,):
-                    raise self._lost(e)
-                count = 0
+                raise self._lost(e)
             if count is not None:
                 break
         self._end += count

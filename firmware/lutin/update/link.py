@@ -70,7 +70,7 @@ class Link:
         say(states.RESOLVING, host)
         try:
             found = self._resolve(host, port)[0]
-        except (OSError, IndexError) as e:
+        except OSError as e:
             raise Failure("name-not-resolved", "error %s" % (e.args[0] if e.args else "unknown"))
         say(states.CONNECTING, host)
         try:

@@ -22,19 +22,19 @@ def wrap(sock, host, ca):
     try:
         import tls  # here, so that http needs none in the interpreter
     except ImportError:
-        raise Failure("tls-missing") from None
+        raise Failure("tls-missing")
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     if ca:
         try:
             context.load_verify_locations(ca)
         except ValueError:
-            raise Failure("tls-ca-invalid") from None
+            raise Failure("tls-ca-invalid")
     else:
         context.verify_mode = tls.CERT_NONE  # pyright: ignore[reportAttributeAccessIssue]
     try:
         return context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     except (OSError, ValueError) as e:
-        raise refusal(e, None) or Failure("tls-handshake") from None
+        raise refusal(e, None) or Failure("tls-handshake")
 
 
 def refusal(error, clock):

@@ -250,7 +250,7 @@ def _note_published(state: Path, number: int, built: build.Built, kind: str) -> 
         "bytes": built.encoded,
         "at": time.time(),
     }
-    known = {"highest": built.number, "latest": latest}
+    known = {"highest": max(number, _highest(state)), "latest": latest}
     _write(state / "published.json", _json(known))
 
 
