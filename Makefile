@@ -1,7 +1,7 @@
 # Everything sets itself up: .venv from the package registries, nothing else.
 PYTHON ?= python3
 PORT ?= 8000
-JOBS ?= 2
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 

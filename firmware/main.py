@@ -1,6 +1,9 @@
 """Starts the device; and the board anew if the device cannot go on. No update rewrites this file."""
 
+import gc
 import sys
+
+import boot  # before anything has taken the memory that this needs
 
 try:
     import lutin
@@ -11,6 +14,6 @@ except (KeyboardInterrupt, SystemExit):
     raise  # a person at the console, or a restart
 except BaseException as e:
     sys.print_exception(e)
-    import boot
 
-    boot.borrow("crashed")
+gc.collect()
+boot.borrow("crashed")

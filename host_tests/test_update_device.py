@@ -185,3 +185,4 @@ def test_a_failing_server_is_not_asked_more_than_eight_times_in_an_hour_by_anybo
     assert 4 <= len(server.hostile.requests) <= 8
     assert board.ends == []
     assert board.state() == "no-server"
+    assert board.update()["failure"]["name"] == "http-500"  # and not that it asked enough

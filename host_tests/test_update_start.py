@@ -60,7 +60,7 @@ def test_with_a_damaged_factory_slot_the_release_that_is_there_still_runs(
     # And the next release comes.
     publish(server.folder, 3)
     board.call("console", "update")
-    board.run(3000)
+    board.run(8000)
     assert board.ends == [wholeboard.RESET]
 
 

@@ -93,6 +93,11 @@ class Policy:
         self._log.warn("update: %s, time %d, again in %d s" % (failure, self.count, pause // 1000))
         self._keep()
 
+    def postpone(self):
+        """There have been enough requests: later."""
+        self._next = self._uptime() + self._pause()
+        self._log.info("update: asked enough for now, again in %d s" % (self.wait() // 1000))
+
     def succeeded(self, etag, number):
         """A verified answer; nothing was fruitless."""
         changed = self.name or self.requests > 1 or (etag or "") != self.etag or number != self.etag_number

@@ -256,7 +256,10 @@ class Updater:
     def _fail(self, failure):
         if self._settings is None:
             return  # the network went, which has a light of its own
-        self._policy.failed(failure)
+        if failure.name == "asked-enough" and self._policy.name:
+            self._policy.postpone()  # and what failed before stays what is shown
+        else:
+            self._policy.failed(failure)
         self._settle()
 
     async def _rest(self, ms):

@@ -2,7 +2,7 @@
 
 import { $, clock, duration, element, facts, say } from "./words.js";
 
-const KEYS = { 1: "settings", 2: "boot record", 3: "application" };
+const KEYS = { 1: "settings", 2: "boot record", 3: "application", 4: "looks" };
 const CAUSES = { 1: "power on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset" };
 
 export function setUp(link) {
