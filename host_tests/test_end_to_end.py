@@ -77,9 +77,10 @@ def bench(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         text=True,
     )
     assert server.stdout
-    url = re.search(r"http://\S+", server.stdout.readline())
+    said = iter(server.stdout.readline, "")
+    url = next((found[0] for line in said if (found := re.search(r"bench is at (http://\S+)", line))), "")
     assert url, "the bench did not start"
-    yield url[0], fifo
+    yield url.split(" at ")[1], fifo
     end(server)
 
 

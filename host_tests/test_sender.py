@@ -536,7 +536,7 @@ UNTIL_WHITE = """new Promise(done =>
 # ---- the light -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rate", [20, 30, 60])
+@pytest.mark.parametrize("rate", [30, 60])
 def test_the_painted_light_gives_the_packet_back_pass_after_pass(opened: Open, rate: int) -> None:
     form = entries(ssid="testnet", password="hunter22", add=True)
     expected = reference.packet(reference.records(form))
