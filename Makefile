@@ -5,7 +5,7 @@ JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench clean image flash board-named
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,23 @@ lint: $(VENV)/lint ## ruff and basedpyright, firmware against the ESP32's stubs
 
 bench: $(VENV)/test ## figures: work per sample, memory, flash operations
 	@$(BIN)/python host_tests/bench.py
+
+KEYS := $(HOME)/.config/lutin/keys
+KEY ?= $(KEYS)/signing-key.pem
+IMAGE = $(BOARD) --key $(KEY) $(if $(MICROPYTHON),--micropython $(MICROPYTHON)) $(if $(NUMBER),--number $(NUMBER)) $(if $(APP),--app $(APP))
+
+image: $(VENV)/run board-named $(KEYS)/signing-key.pem ## BOARD=…: MicroPython and lutin in one image, in build/
+	@$(BIN)/lutin image $(IMAGE)
+
+flash: $(VENV)/run board-named $(KEYS)/signing-key.pem ## BOARD=… [PORT= MICROPYTHON= ERASE=1]: onto a board
+	@$(BIN)/lutin flash $(IMAGE) $(if $(filter-out file,$(origin PORT)),--port $(PORT)) $(if $(ERASE),--erase)
+
+board-named:
+	@[ "$(BOARD)" ] || { echo "Which board? make flash BOARD=esp32-devkit; all of them: lutin board list"; exit 1; }
+
+$(KEYS)/signing-key.pem: | $(VENV)/run
+	@echo "Your boards will take only releases that are signed with this key. Keep a copy of it:"
+	@$(BIN)/lutin keys new $(KEYS)
 
 clean: ## remove everything that make has made
 	rm -rf $(VENV) .cache .desk build typings

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import boards
+from .flash import commands as flashing
 from .paths import ROOT
 
 
@@ -59,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     _release(commands)
     _serve(commands)
     boards.add_commands(commands)
+    flashing.add_commands(commands)
     return top
 
 
@@ -228,6 +230,8 @@ def main(arguments: list[str] | None = None) -> int:
             return decode.run(asked.trace, asked.show_password)
         if asked.command == "board":
             return boards.run(asked)
+        if asked.command in ("image", "flash"):
+            return flashing.run(asked)
         return _with_releases(asked)
     except (KeyboardInterrupt, BrokenPipeError):
         return 130

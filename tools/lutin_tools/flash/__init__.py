@@ -1,0 +1,1 @@
+"""From a board's folder to one image, and onto a bare board."""
