@@ -136,7 +136,7 @@ def console(page: Page) -> str:
     return page.locator("#console-lines").inner_text()
 
 
-@pytest.mark.parametrize("rate", [60, 30])
+@pytest.mark.parametrize("rate", [60])
 def test_a_network_painted_on_the_screen_is_stored_and_joined(
     rate: int, display: str, bench: tuple[str, Path], page: Page
 ) -> None:
