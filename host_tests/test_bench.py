@@ -1109,7 +1109,7 @@ def test_the_page_shows_releases_slots_trial_and_what_failed(page: Any) -> None:
 @needs_browser
 def test_a_release_is_published_and_the_server_spoilt_by_hand(page: Any) -> None:
     url = page.locator("#server-url").inner_text()
-    assert page.frame_locator("#sender-frame").locator("#server").input_value() == url
+    expect(page.frame_locator("#sender-frame").locator("#server")).to_have_value(url)
     page.get_by_label("Publish this tree").select_option("crashes-at-import")
     page.get_by_role("button", name="Publish").press("Enter")
     expect(page.locator("#published")).to_contain_text(re.compile(r"Release 2, crashes-at-import: \d+ files"))
