@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lutin_tools import boardcheck, boards, wiring
-from lutin_tools.boardfile import Board, BoardError, Button, Led, Partition, load
-from lutin_tools.chips import CHIPS
+from lutin_tools.board import check as boardcheck
+from lutin_tools.board import commands, folders, made, wiring
+from lutin_tools.board.chips import CHIPS
+from lutin_tools.board.description import Board, BoardError, Button, Led, Partition, load
 from lutin_tools.paths import ROOT
 from unixport import Rig
 
-SHIPPED = [folder.name for folder in boards.folders()]
+SHIPPED = [folder.name for folder in folders.folders()]
 REAL = [name for name in SHIPPED if name != "unix"]
 
 
@@ -32,8 +33,8 @@ def rig():
 def run(*words: str) -> int:
     """The command `lutin board …`."""
     parser = argparse.ArgumentParser()
-    boards.add_commands(parser.add_subparsers(dest="command"))
-    return boards.run(parser.parse_args(["board", *words]))
+    commands.add_commands(parser.add_subparsers(dest="command"))
+    return commands.run(parser.parse_args(["board", *words]))
 
 
 def complaints(folder: Path, refused: bool = True) -> list[str]:
@@ -49,13 +50,13 @@ def test_the_boards_that_the_issue_names_are_there():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_board_is_right_down_to_the_files_made_from_its_description(name):
-    assert complaints(boards.find(name)) == []
+    assert complaints(folders.find(name)) == []
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_board_reads_its_pins_as_the_description_has_them(rig, name):
-    board = boards.named(name)
-    assert rig.call("pins", boards.pins_py(board)) == {
+    board = folders.named(name)
+    assert rig.call("pins", made.pins_py(board)) == {
         "NAME": name,
         "LED": board.led.kind,
         "LED_PINS": list(board.led.pins),
@@ -66,12 +67,12 @@ def test_the_board_reads_its_pins_as_the_description_has_them(rig, name):
 
 
 def test_a_board_without_a_button_says_so(rig):
-    board = replace(boards.named("esp32-devkit"), button=None)
-    assert rig.call("pins", boards.pins_py(board))["BUTTON"] is None
+    board = replace(folders.named("esp32-devkit"), button=None)
+    assert rig.call("pins", made.pins_py(board))["BUTTON"] is None
 
 
 def test_the_simulated_board_has_the_partitions_of_its_description(rig):
-    board = boards.named("unix")
+    board = folders.named("unix")
     described = {
         part.name: [*part.numbers(), part.offset, part.size]
         for part in board.partitions
@@ -82,8 +83,8 @@ def test_the_simulated_board_has_the_partitions_of_its_description(rig):
 
 @pytest.mark.parametrize("name", REAL)
 def test_the_table_for_esp_idf_says_what_the_description_says(name):
-    board = boards.named(name)
-    lines = (boards.find(name) / "partitions.csv").read_text().splitlines()
+    board = folders.named(name)
+    lines = (folders.find(name) / "partitions.csv").read_text().splitlines()
     rows = [[field.strip() for field in line.split(",")] for line in lines if not line.startswith("#")]
     assert [(row[0], row[1], int(row[3], 0), int(row[4], 0)) for row in rows] == [
         (part.name, part.type, part.offset, part.size) for part in board.partitions
@@ -235,7 +236,7 @@ def test_a_description_that_is_none_is_refused_without_a_traceback(tmp_path, cap
 
 def test_a_name_that_no_board_has_is_answered_with_those_that_there_are():
     with pytest.raises(BoardError, match=r"no board toaster; there are .*esp32-devkit"):
-        boards.named("toaster")
+        folders.named("toaster")
 
 
 def test_what_needs_care_is_said_and_not_refused(tmp_path):
@@ -315,7 +316,7 @@ def _lie_on_each_other(one, other) -> bool:
 @st.composite
 def wired_boards(draw) -> Board:
     """A shipped board with other pins, and with LED and button to be wired."""
-    board = boards.named(draw(st.sampled_from(REAL)))
+    board = folders.named(draw(st.sampled_from(REAL)))
     pins = {board.header.gpio(label) for label in board.header.left + board.header.right} - {None}
     usable = sorted(pin for pin in pins if pin in board.chip.exists - board.chip.flash)  # type: ignore
     sensor = draw(st.sampled_from([pin for pin in usable if pin in board.chip.adc1]))
@@ -342,7 +343,7 @@ def test_no_two_wires_of_a_drawing_lie_on_each_other(board):
 
 
 def test_a_drawing_has_every_wired_pin_in_words_and_the_rings_of_its_resistors():
-    drawing = wiring.svg(boards.named("esp32-devkit"))
+    drawing = wiring.svg(folders.named("esp32-devkit"))
     title = ET.fromstring(drawing)[0].text or ""
     for words in (
         "3V3 to GPIO34",
@@ -376,7 +377,7 @@ def test_whatever_the_filesystem_is_like_the_frozen_release_starts(rig, state, w
 
 def test_a_manifest_freezes_every_module_of_the_firmware_once_and_the_pins_of_its_board():
     for name in REAL:
-        frozen = _frozen(boards.find(name) / "manifest.py", boards.find(name))
+        frozen = _frozen(folders.find(name) / "manifest.py", folders.find(name))
         names = [target for target, _ in frozen]
         assert len(names) == len(set(names))
         firmware = {
@@ -384,7 +385,7 @@ def test_a_manifest_freezes_every_module_of_the_firmware_once_and_the_pins_of_it
         }
         assert {"_boot.py", "boot.py", "main.py", "pins.py"} | firmware <= set(names)
         assert all(source.is_file() for _, source in frozen)
-        assert dict(frozen)["pins.py"] == boards.find(name) / "pins.py"
+        assert dict(frozen)["pins.py"] == folders.find(name) / "pins.py"
 
 
 def _frozen(manifest: Path, board: Path) -> list[tuple[str, Path]]:
@@ -417,7 +418,7 @@ def _frozen(manifest: Path, board: Path) -> list[tuple[str, Path]]:
 
 @pytest.mark.parametrize("name", REAL)
 def test_the_board_definition_names_files_that_are_there_and_the_size_of_the_flash(name):
-    folder = boards.find(name)
+    folder = folders.find(name)
     board = load(folder)
     cmake = (folder / "mpconfigboard.cmake").read_text()
     assert f"set(IDF_TARGET {board.chip.name})" in cmake

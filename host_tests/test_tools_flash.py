@@ -19,7 +19,8 @@ from esptool import bin_image, cmds
 from fake_chip import ESP32C3, ESP32S3, FakeChip
 from lightmaker import packet, record, symbols
 from littlefs import LittleFS
-from lutin_tools import boardcheck, boards
+from lutin_tools.board import check as boardcheck
+from lutin_tools.board import folders
 from lutin_tools.flash import commands, image, micropython, mishaps, port, watch, write
 from lutin_tools.flash.mishaps import Mishap
 from lutin_tools.release import build
@@ -70,7 +71,7 @@ def download(chip, size=100_000, banner=BANNER, begin=None):
 
 def whole(name, size=100_000):
     """(board, bytes of its image)"""
-    board = boards.named(name)
+    board = folders.named(name)
     taken = micropython.taken_apart(download(board.chip.name, size), board, "x.bin")
     return board, image.make(board, taken, KEY)
 
@@ -175,7 +176,7 @@ def test_the_map_counts_what_is_used_and_what_is_free(devkit):
 
 
 def test_an_application_that_does_not_fit_is_refused_with_the_bytes_that_are_too_many():
-    board = boards.named("esp32-devkit")
+    board = folders.named("esp32-devkit")
     taken = micropython.taken_apart(download("esp32", 0x190000), board, "big.bin")
     over = len(taken.application) - 0x180000
     numbers = f"big.bin has {len(taken.application)} bytes, and the partition ota_0 {0x180000}, so {over} are too many"
@@ -183,7 +184,7 @@ def test_an_application_that_does_not_fit_is_refused_with_the_bytes_that_are_too
         image.make(board, taken, KEY)
 
 
-DEVKIT = boards.named("esp32-devkit")
+DEVKIT = folders.named("esp32-devkit")
 
 
 @pytest.mark.parametrize(
@@ -319,7 +320,7 @@ BARE = port.Port("/dev/ttyS0")
 
 
 def test_the_one_port_that_fits_is_found_and_anything_else_is_listed():
-    esp32, c3 = boards.named("esp32-devkit").chip, boards.named("esp32-c3-supermini").chip
+    esp32, c3 = folders.named("esp32-devkit").chip, folders.named("esp32-c3-supermini").chip
     assert port.find("/dev/whatever", esp32, []) == "/dev/whatever"
     assert port.find(None, esp32, [BARE, MOUSE, CP2102]) == "/dev/ttyUSB0"
     assert port.find(None, esp32, [OWN, CH9102]) == "/dev/ttyACM0"  # an ESP32 has no USB of its own

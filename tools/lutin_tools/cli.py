@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import boards
+from .board import commands as boards
 from .flash import commands as flashing
 from .paths import ROOT
 

@@ -15,7 +15,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from .. import boardfile, filesystem
+from .. import filesystem
+from ..board.description import load
 from ..hostile import APPLIES_TO, MODES, HostileServer, Request
 from ..paths import ROOT
 from ..release import build, keys, spoil
@@ -61,7 +62,7 @@ def flash(state: Path, say: Callable[[str], object]) -> None:
         contents = filesystem.board_files(_BOARD, key, number)
     built = build.build(state / "releases", [key], number, boards=[_BOARD])
     _note_published(state, number, built, GOOD)
-    partitions = boardfile.load(ROOT / "boards" / _BOARD).partitions
+    partitions = load(ROOT / "boards" / _BOARD).partitions
     size = next(partition.size for partition in partitions if partition.name == "vfs")
     _write(image, filesystem.image(contents, size))
     flashed = {"contents": print_of, "number": number, "files": len(contents)}

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .. import boardcheck, boards
-from ..boardfile import Board, BoardError
+from ..board import check, folders
+from ..board.description import Board, BoardError
 from ..paths import ROOT
 from ..release import commands as releases
 from ..release import keys
@@ -115,10 +115,10 @@ def made(asked: argparse.Namespace, board: Board) -> images.Image:
 
 def _board(name: str) -> Board:
     """One that can be flashed."""
-    board = boards.named(name)
+    board = folders.named(name)
     if board.simulated:
         raise Mishap(f"{board.name} is the simulated board: `make run` starts it.")
-    wrong = [each.text for each in boardcheck.check(boards.find(name)) if each.refused]
+    wrong = [each.text for each in check.check(folders.find(name)) if each.refused]
     if wrong:
         raise BoardError(wrong)
     return board

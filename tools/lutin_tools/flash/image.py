@@ -13,8 +13,8 @@ from littlefs import LittleFS
 from littlefs.errors import LittleFSError
 
 from .. import filesystem
-from ..boardfile import SIZES, Board, Partition
-from ..chips import CHIPS
+from ..board.chips import CHIPS
+from ..board.description import SIZES, Board, Partition
 from ..release import read
 from ..release.keys import Key
 from . import micropython, table

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..boardfile import Board
-from ..chips import CHIPS
+from ..board.chips import CHIPS
+from ..board.description import Board
 from ..paths import ROOT
 from ..release.compiler import replace
 from . import table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..chips import Chip
+from ..board.chips import Chip
 from .mishaps import Mishap
 
 ESPRESSIF = 0x303A

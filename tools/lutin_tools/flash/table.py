@@ -6,7 +6,7 @@ import hashlib
 import struct
 from collections.abc import Sequence
 
-from ..boardfile import SUBTYPES, TYPES, Partition
+from ..board.description import SUBTYPES, TYPES, Partition
 from .mishaps import Mishap
 
 OFFSET = 0x8000

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from ..boardfile import Board
+from ..board.description import Board
 from . import mishaps
 from .image import Image, quiet
 from .mishaps import Mishap

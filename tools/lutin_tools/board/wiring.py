@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from .boardfile import Board
+from .description import Board
 from .sketch import STYLE, Sketch, bands, n, ohms
 
 _PITCH = 20  # between pins

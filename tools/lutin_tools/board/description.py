@@ -13,8 +13,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
+from ..paths import ROOT
 from .chips import CHIPS, Chip
-from .paths import ROOT
 
 DESCRIPTION = "board.toml"
 SIMULATED = "unix"  # as the name of a MicroPython build: the board is one only on the desk

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from . import boards
-from .boardfile import KINDS, Board, BoardError, Partition, load
-from .paths import ROOT
+from ..paths import ROOT
+from .description import KINDS, Board, BoardError, Partition, load
+from .made import files
 
 SECTOR = 4096
 _APP_STEP = 0x10000  # where an application may begin
@@ -351,7 +351,7 @@ def _blocks(size: int) -> int:
 
 def made(board: Board, folder: Path) -> Iterator[Complaint]:
     """What is made from the description must be what it says now."""
-    for name, text in boards.files(board).items():
+    for name, text in files(board).items():
         path = folder / name
         if not path.is_file() or path.read_bytes() != text.encode():
             state = "is not what board.toml says" if path.is_file() else "is missing"

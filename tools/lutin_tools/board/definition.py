@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .boardfile import Board
+from .description import Board
 
 _MADE = "made from board.toml by `lutin board make`"
 
