@@ -5,11 +5,11 @@ JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint bench clean image flash board-named
+.PHONY: help run test lint bench clean image flash board-named test-board micropython-32bit
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 19
 
 run: $(VENV)/run ## the whole device in a browser; PORT=8001, RESET=1 for a new board
 	@$(BIN)/lutin run --port $(PORT) $(if $(RESET),--reset) $(if $(NO_BROWSER),--no-browser)
@@ -23,6 +23,13 @@ lint: $(VENV)/lint ## ruff and basedpyright, firmware against the ESP32's stubs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/basedpyright --project tools
 	@$(BIN)/basedpyright --project firmware
+
+test-board: $(VENV)/test ## PORT=/dev/ttyUSB0: what can be tested on a real board, on one with lutin on it
+	@[ "$(filter-out file,$(origin PORT))" ] || { echo "Which port? make test-board PORT=/dev/ttyUSB0"; exit 1; }
+	@$(BIN)/python -m pytest -s --port $(PORT) host_tests/onboard
+
+micropython-32bit: ## a MicroPython with a board's objects and numbers, from Debian's source (needs gcc-multilib)
+	@tools/micropython-32bit/build.sh
 
 bench: $(VENV)/test ## figures: work per sample, memory, flash operations
 	@$(BIN)/python host_tests/bench.py

@@ -15,14 +15,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tools")]
+import heapboard  # noqa: E402
 import wholeboard  # noqa: E402
 from lightmaker import pack, packet, record, symbols, transmission  # noqa: E402
-from lutin_tools.release import keys, read  # noqa: E402
+from lutin_tools.release import build, keys, read  # noqa: E402
 from unixport import PATH, ROOT, Rig, micropython  # noqa: E402
 
+# Of an ESP32 at 160 MHz: docs/blinkup.md says where these come from.
+BYTECODE_US = (0.72, 1.9)
+ADC_US = 100
 HOME = {"ssid": "Home", "password": "correct-horse-9"}
 PACKET = packet(record(1, b"Home") + record(6, b"correct-horse-9"))
 _FEED = """
@@ -83,23 +89,96 @@ def receiver_work(folder: Path) -> None:
     print(f"                     {(work[5700] - work[1700]) // 4000} instructions while a packet is read")
 
 
+def bytecodes() -> None:
+    """What the interpreter has to do for a sample, and how many samples a second that allows."""
+    if not heapboard.MICROPYTHON_32.exists():
+        print("bytecodes            not counted: make micropython-32bit builds what counts them")
+        return
+    light = pack(transmission(PACKET, fps=60, idle_s=2))
+    with using(heapboard.MICROPYTHON_32), Rig("counting", heap="32M") as rig:
+        loop = rig.call("sampling", 1000)
+        counts = {}
+        for ms in (1, 2):
+            (watching, reading), shown = rig.call("work", light, ms)
+            counts[ms] = reading[1] // reading[0] + loop
+            print(
+                f"bytecodes            {counts[ms]} a sample with one every {ms} ms while a packet is read,"
+                f" {watching[1] // watching[0] + loop} before it, {reading[2] + loop} at most;"
+                f" {reading[1] // shown} a symbol"
+            )
+    each_ms = counts[2] - counts[1]
+    each = counts[1] - each_ms
+    for cost in BYTECODE_US:
+        us = (each * cost + ADC_US) / (1 - each_ms * cost / 1000)
+        print(f"samples a second     {1e6 / us:.0f} if a bytecode takes {cost} µs and the ADC {ADC_US} µs")
+
+
+@contextmanager
+def using(micropython: Path) -> Iterator[None]:
+    """Rigs run under that build."""
+    before = {name: os.environ.get(name) for name in ("MICROPYTHON", "MICROPYTHON_LIB")}
+    os.environ["MICROPYTHON"] = str(micropython)
+    os.environ.pop("MICROPYTHON_LIB", None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def heap_figures() -> None:
+    """The whole device at each stage, in a memory with a fence around it: the simulated world is outside."""
+    builds: list[tuple[str, Path | None]] = [("64-bit objects", None)]
+    if heapboard.MICROPYTHON_32.exists():
+        builds.insert(0, ("32-bit, as a board", heapboard.MICROPYTHON_32))
+    else:
+        print("heap, 32-bit         not measured: make micropython-32bit")
+    for name, path in builds:
+        with using(path) if path else nullcontext(), tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "releases").mkdir()
+            (Path(folder) / "board").mkdir()
+            server = wholeboard.Server(Path(folder) / "releases")
+            board = heapboard.HeapBoard(Path(folder) / "board", server, heapboard.TODAY)
+            print(f"heap, {name:<18} {sum(board.areas)} bytes for the firmware")
+            for stage in board.story(measure=True):
+                free = f", largest free piece {stage.largest}" if stage.largest else ""
+                print(f"    {stage.name:<20} {stage.used} in use{free}")
+            board.close()
+            server.close()
+    print(f"    an ESP32 has         {sum(heapboard.BOARD)} beside WiFi and TLS")
+
+
+def flash_figures() -> None:
+    """What a release takes in the filesystem, by package."""
+    sizes: dict[str, list[int]] = {}
+    for path, data in build.tree().items():
+        sizes.setdefault(str(Path(path).parent), []).append(len(data))
+    whole = [size for group in sizes.values() for size in group]
+    blocks = sum(blocks_of(size) for size in whole)
+    print(
+        f"release, uncompressed {sum(whole)} bytes in {len(whole)} files, {blocks} blocks of 4 KB in LittleFS"
+    )
+    for name, group in sorted(sizes.items()):
+        print(f"    {name:<20} {sum(group)} bytes, {sum(map(blocks_of, group))} blocks")
+
+
+def blocks_of(size: int) -> int:
+    """Of LittleFS for a file: small ones lie in their folder's, and each block needs some bytes itself."""
+    return -(-size // 4088) if size > 128 else 0
+
+
 def device_figures() -> None:
-    """Heap of the whole device at each stage; flash operations of a save."""
+    """Flash operations of a save."""
     with Rig("device", heap="4M") as rig:
         rig.call("new", [HOME])
-        empty = rig.call("heap")
         rig.call("boot")
         rig.call("run", 3000)
-        waiting = rig.call("heap")
         operations = rig.call("operations")
         ms = rig.call("shine", symbols(PACKET, end=6), 60)
         rig.call("run", ms)
         print(f"flash operations     {rig.call('operations') - operations} for storing one network")
-        rig.call("run_until", "connected", 60000)
-        print(f"heap, 64-bit objects {waiting - empty} bytes for the whole device waiting for BlinkUp")
-        print(
-            f"                     {rig.call('heap') - empty} bytes connected (an ESP32's objects have half the size)"
-        )
 
 
 def update_figures() -> None:
@@ -155,12 +234,15 @@ def main() -> None:
     """Print every figure."""
     with tempfile.TemporaryDirectory() as name:
         receiver_work(Path(name))
+    bytecodes()
     with Rig("blinkup", heap="32M") as rig:
         ratio = rig.call("longest_step", pack(transmission(PACKET, fps=30)))
         print(f"longest step         {ratio} times the usual one (the end of a packet: CRC and records)")
         print(
             f"receiver             {rig.call('receiver_size')} bytes, made once; 0 while sampling (a test says so)"
         )
+    heap_figures()
+    flash_figures()
     device_figures()
     update_figures()
     firmware = sorted((ROOT / "firmware").rglob("*.py"))

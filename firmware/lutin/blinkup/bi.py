@@ -52,6 +52,25 @@ class Bi:
         self.middle = 0
         self._seen = 0
 
+    def skip(self, ys, i, end, unit, now):
+        """The next place in ys[i:end] that step() must see, or end; ys[0] came at now + 1."""
+        start = i
+        if self.active:
+            # A symbol is judged in its middle.
+            end = min(end, max(i, (self._next >> 4) - now))
+        middle = self.middle
+        if self._light:
+            middle -= unit >> 3
+            while i < end and ys[i] >= middle:
+                i += 1
+        else:
+            middle += unit >> 3
+            while i < end and ys[i] <= middle:
+                i += 1
+        if i > start:
+            self._y = ys[i - 1]
+        return i
+
     def step(self, y, unit, now):
         """Take the next millisecond; True when the packet is whole, PacketError when it cannot be one."""
         middle = self.middle

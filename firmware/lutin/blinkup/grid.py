@@ -4,7 +4,7 @@ from micropython import const
 
 _WRAP = const(0x3FFFFFFF)  # ticks_us has 30 bits
 _STEP = const(1000)  # µs
-_GAP = const(60)  # ms without a sample: what was heard before is worth nothing
+MOST = const(60)  # ms without a sample; after more, what was heard before is worth nothing
 
 
 class Grid:
@@ -14,10 +14,6 @@ class Grid:
     """
 
     def __init__(self):
-        # All fields from the start: a new one takes memory, and there is none while sampling.
-        self._from = 0
-        self._slope = 0
-        self._steps = 1
         self.reset()
 
     def reset(self):
@@ -26,34 +22,29 @@ class Grid:
         self._sum = 0
         self._count = 0
 
-    def feed(self, t, value):
-        """Take a sample (ticks_us, 0 to 65535). Returns how many values are ready: 0, a few, or -1.
+    def feed(self, t, value, values, at):
+        """Take a sample (ticks_us, 0 to 65535). Returns how many values it has put to values[at:], or -1.
 
-        -1 says that the gap was too long to be bridged. The values come from value().
+        -1 says that the gap was too long to be bridged; more than MOST there never are.
         """
-        if self._start < 0:
-            self._start = t
-        steps = ((t - self._start) & _WRAP) // _STEP
+        start = self._start
+        if start < 0:
+            self._start = start = t
+        steps = ((t - start) & _WRAP) // _STEP
         if steps == 0:
             self._sum += value
             self._count += 1
             return 0
-        if steps > _GAP:
-            self.reset()
+        if steps > MOST:
             self._start = t
             self._sum = value
             self._count = 1
             return -1
-        self._from = self._sum // self._count
-        self._slope = value - self._from
-        self._steps = steps
-        self._start = (self._start + steps * _STEP) & _WRAP
+        count = self._count
+        values[at] = before = self._sum if count == 1 else self._sum // count
+        for i in range(1, steps):
+            values[at + i] = before + (value - before) * i // steps
+        self._start = (start + steps * _STEP) & _WRAP
         self._sum = value
         self._count = 1
         return steps
-
-    def value(self, i):
-        """The i-th of the values that the last feed() made ready."""
-        if i == 0:
-            return self._from
-        return self._from + self._slope * i // self._steps

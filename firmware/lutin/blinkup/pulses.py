@@ -1,7 +1,5 @@
 """One value a millisecond -> pulses of light: how high, and when."""
 
-from array import array
-
 from micropython import const
 
 _FLOOR = const(220)  # 16-bit ADC counts: what is smaller is noise, never a screen
@@ -22,21 +20,17 @@ class Pulses:
 
     def __init__(self, width):
         # width in ms. 9 removes 100 and 120 Hz lamps to a tenth, 4 does so with 240 Hz dimming.
-        self._ring = array("H", bytes(2 * width))
         self._width = width
         self._floor = _FLOOR * width
         self.reset()
 
     def reset(self):
         """Forget all light seen so far."""
-        for i in range(self._width):
-            self._ring[i] = 0
         self._fill = 0
-        self._at = 0
         self.y = 0  # the filter's output
         self.now = 0  # ms since reset
         self.unit = 0  # height of the carrier's pulses, or of the last pulse
-        self.run = 0  # how many pulses like it came, one after the other
+        self.alike = 0  # how many pulses like it came, one after the other
         self.height = 0  # the last pulse: from the valley before it to its peak
         self.time = 0  # when it peaked
         self.middle = 0  # half way up
@@ -52,66 +46,85 @@ class Pulses:
         self._high = 0
         self._low = 0
 
-    def step(self, value):
-        """Take the next millisecond's value; True when a pulse has just come back to black."""
-        at = self._at
-        ring = self._ring
-        y = self.y + value - ring[at]
-        ring[at] = value
-        at += 1
-        self._at = 0 if at == self._width else at
-        self.y = y
-        self.now += 1
-        if self._fill < self._width:
-            self._fill += 1
+    def run(self, values, i, end, ys):
+        """Take values[i:end], one a ms; ys gets the filter's output. Stops where a pulse comes back to black.
+
+        Returns that place, or -1. In front of values[i] stand those of the `width` ms before. This is where
+        a board spends its time while it listens: so there are only local variables and small integers,
+        and no calls.
+        """
+        width = self._width
+        y = self.y
+        start = self.now - i  # so that values[i] has come when it is start + i + 1
+        if self._fill < width:
+            while i < end and self._fill < width:
+                y += values[i] - values[i - width]
+                ys[i] = y
+                i += 1
+                self._fill += 1
             self._extreme = self._valley = self._high = self._low = y
-            return False
+        high = self._high
+        low = self._low
+        extreme = self._extreme
+        rising = self._rising
+        when = self._when
+        valley = self._valley
+        found = -1
+        while i < end:
+            y += values[i] - values[i - width]
+            ys[i] = y
+            i += 1
 
-        # The range of the last eighth of a second.
-        range_ = self._high - self._low
-        ease = range_ >> 7
-        if y > self._high:
-            self._high = y
-        else:
-            self._high -= ease
-        if y < self._low:
-            self._low = y
-        else:
-            self._low += ease
+            # The range of the last eighth of a second.
+            span = high - low
+            if y > high:
+                high = y
+            else:
+                high -= span >> 7
+            if y < low:
+                low = y
+            else:
+                low += span >> 7
 
-        if self._rising:
-            if y >= self._extreme:
-                self._extreme = y
-                self._when = self.now
-                return False
-            height = self._extreme - self._valley
-            if self._extreme - y <= height >> 1:
-                return False  # not back to black yet
-            self._rising = False
-            self.height = height
-            self.gap += (self._when - self.time - self.gap) >> 2
-            self.time = self._when
-            self.middle = self._valley + (height >> 1)
+            if rising:
+                if y >= extreme:
+                    extreme = y
+                    when = start + i
+                elif extreme - y > extreme - valley >> 1:
+                    rising = False
+                    found = i - 1
+                    break
+            elif y <= extreme:
+                extreme = y
+            else:
+                if self.alike >= _LOCK:
+                    turn = self.unit >> 1
+                    if not self.held and start + i - self.time > 4 * self.gap + 50:
+                        self.alike = 0  # what comes now may be too low for that yardstick
+                else:
+                    # Three eighths of the range; and bright light carries noise in proportion.
+                    turn = max(span * 3 >> 3, self._floor, y >> 5)
+                if y - extreme > turn:
+                    rising = True
+                    valley = extreme
+                    extreme = y
+                    when = start + i
+        self.y = y
+        self.now = start + i
+        self._high = high
+        self._low = low
+        self._rising = rising
+        self._when = when
+        self._valley = valley
+        self._extreme = extreme
+        if found >= 0:
+            self.height = height = extreme - valley
+            self.gap += (when - self.time - self.gap) >> 2
+            self.time = when
+            self.middle = valley + (height >> 1)
             self._extreme = y
             self._count(height)
-            return True
-
-        if y <= self._extreme:
-            self._extreme = y
-            return False
-        if self.run >= _LOCK:
-            turn = self.unit >> 1
-            if not self.held and self.now - self.time > 4 * self.gap + 50:
-                self.run = 0  # what comes now may be too low for that yardstick
-        else:
-            # Three eighths of the range; and bright light carries noise in proportion.
-            turn = max(range_ * 3 >> 3, self._floor, y >> 5)
-        if y - self._extreme > turn:
-            self._rising = True
-            self._valley = self._extreme
-            self._extreme = y
-            self._when = self.now
-        return False
+        return found
 
     def _count(self, height):
         """Is this pulse like those before it?"""
@@ -119,8 +132,8 @@ class Pulses:
         if -self.unit < off * 4 < self.unit:
             self.unit += off >> 2
             self._other = 0
-            if self.run < 255:
-                self.run += 1
+            if self.alike < 255:
+                self.alike += 1
             return
         self._other += 1
         if off > self.unit:
@@ -130,13 +143,13 @@ class Pulses:
             self._big += 1
         if self.held:
             return
-        if self.run < _LOCK or self._other > _LOSE or self._big == _BIG:
+        if self.alike < _LOCK or self._other > _LOSE or self._big == _BIG:
             self.unit = height
-            self.run = 1
+            self.alike = 1
             self._other = self._big = 0
 
     def hold(self, unit):
         """A packet is being read: its grey is the yardstick, whatever the last pulses were."""
         self.unit = unit
-        self.run = _LOCK
+        self.alike = _LOCK
         self.held = True
