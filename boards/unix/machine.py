@@ -1,7 +1,6 @@
 """`machine` as the ESP32 port has it, as far as lutin's boards use it."""
 
 import gc
-import sys
 
 from sim import clock, world
 
@@ -82,10 +81,13 @@ class ADC:
         number = pin.id if isinstance(pin, Pin) else pin
         if number not in _ADC1:
             raise ValueError("invalid pin")
+        self._pin = number
         self._count = 0
 
     def read_u16(self):
         """0 to 65535. Takes the time that the board needs for a sample."""
+        if self._pin in world.analog:
+            return world.analog[self._pin]
         # The firmware samples with the collector off; what the optics leave is not its garbage.
         self._count += 1
         if self._count % _SWEEP == 0 and not gc.isenabled():
@@ -93,6 +95,10 @@ class ADC:
         clock.sleep_us(_SAMPLE_US - clock.now_us() % _SAMPLE_US)
         clock.run_hooks()
         return world.sensor.read(clock.now_us())
+
+    def read_uv(self):
+        """In microvolts, as the chip is calibrated."""
+        return self.read_u16() * 2450000 // 65535
 
 
 class WDT:
@@ -115,7 +121,7 @@ class WDT:
     @staticmethod
     def _look():
         if clock.now_us() - WDT._fed > WDT._timeout:
-            sys.exit(EXIT_WATCHDOG)
+            clock.end(EXIT_WATCHDOG)
 
 
 class Timer:
@@ -152,12 +158,12 @@ class Timer:
 
 def reset():
     """Restart the chip, at once."""
-    sys.exit(EXIT_RESET)
+    clock.end(EXIT_RESET)
 
 
 def soft_reset():
     """Restart the interpreter."""
-    sys.exit(EXIT_RESET)
+    clock.end(EXIT_RESET)
 
 
 def reset_cause():
@@ -167,7 +173,7 @@ def reset_cause():
 
 def unique_id():
     """The factory's MAC address."""
-    return b"\x24\x0a\xc4\x12\x34\x56"
+    return world.mac
 
 
 def freq(hz=None):

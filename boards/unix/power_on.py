@@ -1,7 +1,9 @@
 """The simulated board's boot ROM: makes the world, then runs the firmware as the chip would.
 
-$LUTIN_STATE is where flash and air are kept, $LUTIN_BENCH the port of the bench that watches. The
-board's own filesystem is the root, as on the board; this machine's files are then under /host.
+$LUTIN_STATE is where flash and air are kept, $LUTIN_BENCH the port of the bench that watches,
+$LUTIN_MULTICAST the host:port that multicast goes to (without it: to nobody), $LUTIN_MAC the chip's
+number in hex. The board's own filesystem is the root, as on the board; this machine's files are then
+under /host.
 """
 
 import os
@@ -53,6 +55,9 @@ def main():
     from sim import loop, state, world
 
     loop.install()
+    group, _, number = (os.getenv("LUTIN_MULTICAST") or "").rpartition(":")
+    world.multicast = (group, int(number)) if group else None
+    world.mac = bytes.fromhex(os.getenv("LUTIN_MAC") or world.mac.hex())
     world.reset_cause = int(os.getenv("LUTIN_RESET_CAUSE") or 1)
     folder = os.getenv("LUTIN_STATE") or ".desk"
     state.load(HOST + (folder if folder.startswith("/") else os.getcwd() + "/" + folder))

@@ -10,7 +10,7 @@ import select
 
 import network
 import usocket
-from sim import world
+from sim import clock, world
 from usocket import (  # noqa: F401 (the module's face)
     AF_INET,
     AF_INET6,
@@ -40,9 +40,12 @@ _FILENO = 10
 _READABLE = 1
 _WRITABLE = 4
 
+_MULTICAST = 0xE0  # how the first byte of such addresses begins
+_HOST_MS = 20  # real time that the host is given for an answer, where virtual time would pass without any
+
 _REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: http://login.landing/\r\nContent-Length: 0\r\n\r\n"
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>Please log in."
-_NO_TLS = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+_NO_HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
 
 def landing():
@@ -126,7 +129,12 @@ class socket(io.IOBase):
 
     def readinto(self, buffer, *size):
         """As read, into a buffer."""
-        return self._stream().readinto(buffer, *size)
+        stream = self._stream()
+        if not self._stream_kind and clock.is_virtual() and world.multicast:
+            poller = select.poll()
+            poller.register(self._inner, _READABLE)
+            poller.poll(_HOST_MS)
+        return stream.readinto(buffer, *size)
 
     def readline(self, *size):
         """As read, to the end of the line."""
@@ -146,9 +154,13 @@ class socket(io.IOBase):
         return socket(inner=inner), address
 
     def sendto(self, data, address):
-        """A datagram, lost where a landing page stands."""
+        """A datagram, lost where a landing page stands; one to a group goes where the world says."""
         if landing():
             return len(data)
+        if not isinstance(address, tuple) and address[4] & 0xF0 == _MULTICAST:
+            if not world.multicast:
+                return len(data)
+            address = usocket.getaddrinfo(world.multicast[0], world.multicast[1])[0][-1]
         return self._inner.sendto(data, address)
 
     def __getattr__(self, name):
@@ -176,8 +188,8 @@ class _Page:
 
     def write(self, data, *size):
         self._request = (self._request + bytes(data))[-2000:]
-        if self.answer is None and self._request[:1] == b"\x16":
-            self.answer = io.BytesIO(_NO_TLS)
+        if self.answer is None and not self._request[:1].isalpha():
+            self.answer = io.BytesIO(_NO_HTTP)  # TLS, MQTT
         elif self.answer is None and b"\r\n\r\n" in self._request:
             self.answer = io.BytesIO(_PAGE if self._kind == "page" else _REDIRECT)
         return len(data)

@@ -17,7 +17,7 @@ LEDS = ("window", "always")  # Settings.led is an index: dark after the first mi
 
 _VERSION = const(1)
 _MAX_SIZE = const(4080)  # what a record of the store has room for
-_NETWORK, _SERVER, _BROKER, _NAME, _LED, _CA = 1, 2, 3, 4, 5, 6
+_NETWORK, _SERVER, _BROKER, _NAME, _LED, _CA, _CERT, _KEY = 1, 2, 3, 4, 5, 6, 7, 8
 _SSID, _PASSWORD, _STATIC, _PROXY = 1, 2, 3, 4  # fields of a network
 
 
@@ -74,7 +74,7 @@ class Network:
 class Settings:
     """All that can be set. Settings() is a device that knows nothing."""
 
-    def __init__(self, networks=(), server="", broker="", name="", led=0, ca=b""):
+    def __init__(self, networks=(), server="", broker="", name="", led=0, ca=b"", cert=b"", key=b""):
         self.networks = list(networks)  # in order of preference
         if len(self.networks) > MAX_NETWORKS:
             raise SettingsError("too-many-networks")
@@ -86,7 +86,11 @@ class Settings:
         if led not in range(len(LEDS)):
             raise SettingsError("led-invalid")
         self.led = led
-        self.ca = _certificate(ca)  # DER: who signs the server's; b"": TLS only encrypts
+        self.ca = _der(ca, "ca")  # who signs the servers' certificates; b"": TLS only encrypts
+        self.cert = _der(cert, "cert")  # who we are to the broker, b"": it does not matter;
+        self.key = _der(key, "key")  # and what proves it
+        if bool(cert) != bool(key):
+            raise SettingsError("cert-or-key-missing")
 
     def apply(self, packet):
         """New Settings: these, changed as a packet's dict says."""
@@ -106,7 +110,11 @@ class Settings:
         elif any(key in packet for key in ("password", "static", "proxy", "add")):
             raise SettingsError("network-name-missing")
         texts = [packet.get(key, getattr(self, key)) for key in ("server", "broker", "name")]
-        new = Settings(networks[:MAX_NETWORKS], *texts, led=self.led, ca=packet.get("ca", self.ca))
+        if ("cert" in packet) != ("key" in packet):
+            raise SettingsError("cert-or-key-missing")
+        ca, cert, key = [packet.get(key, getattr(self, key)) for key in ("ca", "cert", "key")]
+        led = packet.get("led", self.led)
+        new = Settings(networks[:MAX_NETWORKS], *texts, led=led, ca=ca, cert=cert, key=key)
         if len(new.to_bytes()) > _MAX_SIZE:
             raise SettingsError("settings-too-large")
         return new
@@ -119,7 +127,10 @@ class Settings:
         for kind, text in ((_SERVER, self.server), (_BROKER, self.broker), (_NAME, self.name)):
             out += _field(kind, text.encode())
         out += _field(_LED, bytes([self.led]))
-        return out + _field(_CA, self.ca) if self.ca else out
+        for kind, der in ((_CA, self.ca), (_CERT, self.cert), (_KEY, self.key)):
+            if der:
+                out += _field(kind, der)
+        return out
 
     @staticmethod
     def from_bytes(data):
@@ -136,7 +147,8 @@ class Settings:
                 networks.append(Network.from_bytes(value))
         texts = [_decode(got.get(kind, b"")) for kind in (_SERVER, _BROKER, _NAME)]
         led = int.from_bytes(got.get(_LED, b""), "little")
-        return Settings(networks, *texts, led=led, ca=got.get(_CA, b""))
+        ca, cert, key = [got.get(kind, b"") for kind in (_CA, _CERT, _KEY)]
+        return Settings(networks, *texts, led=led, ca=ca, cert=cert, key=key)
 
     def public(self):
         """For console and page: everything, but passwords only as there or not there."""
@@ -147,6 +159,7 @@ class Settings:
             "name": self.name,
             "led": LEDS[self.led],
             "ca": bool(self.ca),
+            "cert": bool(self.cert),
         }
 
 
@@ -263,10 +276,10 @@ def _proxy(server, port, user="", password=""):
     return server, port, _text(user, 64, "proxy-user"), _text(password, 64, "proxy-password")
 
 
-def _certificate(der):
-    """The outside of a DER certificate; what is in it is looked at when it is used."""
+def _der(der, what):
+    """The outside of a certificate or key in DER; what is in it is looked at when it is used."""
     if der and not (der[0] == 0x30 and 64 <= len(der) <= 2048):
-        raise SettingsError("ca-invalid")
+        raise SettingsError(what + "-invalid")
     return bytes(der)
 
 

@@ -29,6 +29,10 @@ APP_STOPPED = const(22)
 NOT_STORED = const(23)
 NO_MEMORY = const(24)
 LOST = const(25)
+NO_BROKER = const(26)
+BROKER_REFUSED = const(27)
+IDENTIFY = const(28)
+UPDATE_WAITING = const(29)
 
 # A pattern is text: a colour (R red, G green, A amber, - off) and its length in units of
 # 125 ms, over and over. A capital O in front: once, then the pattern below comes back.
@@ -63,6 +67,10 @@ _TABLE = (
     ("not-stored", "-4R4A2", "Settings could not be stored."),
     ("no-memory", "-4A4R2", "No settings memory found."),
     ("lost", _LONG + _SHORT + "R2", "The connection to the network was lost."),
+    ("no-broker", "-4A4-4R2-2R2-2R2-2R2", "The message broker does not answer."),
+    ("broker-refused", "-4A4-4R2-2R2-2R2-2R2-2R2", "The message broker refuses the login."),
+    ("identify", "O" + "R1G1A1-1" * 10, "Somebody asks which device this is."),
+    ("update-waiting", "G14-2", "Update installed; the application has put the restart off."),
 )
 
 

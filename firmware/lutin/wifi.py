@@ -56,7 +56,7 @@ class Wifi:
         self._known = []
         self._on = None  # the one that is being tried, or joined
         self._errors = 0  # of the driver, in a row
-        self._failure = self._warned = None
+        self._failure = self._warned = self._failed_at = None
         self._begin()
 
     def use(self, settings):
@@ -93,6 +93,7 @@ class Wifi:
             "channel": ask(wlan.config, "channel") if on else known.channel,
             "bssid": known.bssid,
             "last_failure": self._failure,
+            "failed": self._failed_at,
         }
 
     async def _live(self):
@@ -270,6 +271,7 @@ class Wifi:
             self._warned = state
             self._log.warn("wifi: " + text)  # once, not at every try
         self._failure = self._reason = text
+        self._failed_at = self._uptime() // 1000
         self._tell(state, known)
         return state
 

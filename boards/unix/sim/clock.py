@@ -12,15 +12,24 @@ _now = 0  # virtual mode: µs since power on
 _origin = utime.ticks_us()  # real mode: the host's clock at power on
 _events = []  # (moment in µs, order, callable), sorted
 _order = 0
+_ended = None  # what the chip's life has ended with
 _hooks = []  # called whenever the board idles or samples: the world's chance to move
 
 
 def virtual(start_us=0):
     """From now on time moves only by sleeping; it starts at start_us."""
-    global _virtual, _now, _events
+    global _virtual, _now, _events, _ended
     _virtual = True
+    _ended = None
     _now = start_us
     _events = []
+
+
+def end(code):
+    """The chip restarts. A program that catches this gets no further than its next wait."""
+    global _ended
+    _ended = code
+    raise SystemExit(code)
 
 
 def is_virtual():
@@ -54,6 +63,8 @@ def on_idle(function):
 
 def run_hooks():
     """Let the world move: due events, then the hooks."""
+    if _ended is not None:
+        raise SystemExit(_ended)
     while _events and _events[0][0] <= now_us():
         _events.pop(0)[2]()
     for hook in _hooks:
@@ -77,8 +88,7 @@ def sleep_us(us):
         return
     if _virtual:
         advance(us)
-        for hook in _hooks:
-            hook()
+        run_hooks()
         return
     end = now_us() + us
     while True:
@@ -94,6 +104,8 @@ def wait(poll, dt_ms):
 
     poll is None where no stream is being waited for. Returns early when anything happened.
     """
+    if _ended is not None:
+        raise SystemExit(_ended)
     if not _virtual:
         step = _PERIOD_US // 1000
         if dt_ms < 0 or dt_ms > step:
@@ -120,5 +132,4 @@ def wait(poll, dt_ms):
         # Stop at the event: it may wake a task that is due before `target`.
         target = _events[0][0]
     advance(max(0, target - _now))
-    for hook in _hooks:
-        hook()
+    run_hooks()

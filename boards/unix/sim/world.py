@@ -11,21 +11,26 @@ flash = {}  # partition label -> sim.nor.Nor
 running = "ota_0"  # the partition that the boot loader has chosen
 pins = {}  # pin number -> level
 pixels = {}  # pin number of a WS2812 string -> (r, g, b)
+analog = {}  # pin number -> what its ADC reads, 0 to 65535
 watchers = []  # called as watcher(what): "led", "air", "flash" (lutin's), another label
 reset_cause = 1  # machine.PWRON_RESET
+mac = b"\x24\x0a\xc4\x12\x34\x56"  # what the chip is known by
+multicast = None  # (host, port) that datagrams to a group go to; None: nobody hears them
 ntp = None  # what SNTP answers in virtual time, s since 1970; None: nobody answers
 
 
 def reset(start_us=0):
     """A new world in virtual time, for a test."""
-    global pins, pixels, watchers, reset_cause
+    global pins, pixels, analog, watchers, reset_cause, multicast
     clock.virtual(start_us)
     clock._hooks.clear()
     build()
     pins = {}
     pixels = {}
+    analog = {}
     watchers = []
     reset_cause = 1
+    multicast = None
 
 
 def build():

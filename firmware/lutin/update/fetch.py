@@ -4,7 +4,7 @@ import asyncio
 
 from micropython import const
 
-from . import http, secure
+from . import http
 from .failure import Failure
 from .link import Link
 from .url import follow, number, split
@@ -31,7 +31,7 @@ class Answer:
 class Fetcher:
     """One request at a time, with memory that is made here."""
 
-    def __init__(self, resolve, new_socket, clock, log, wrap_tls=secure.wrap):
+    def __init__(self, resolve, new_socket, clock, log, wrap_tls=None):
         # resolve, new_socket: socket.getaddrinfo and socket.socket; clock: the time module
         self._clock = clock
         self._wire = http.Wire(self._received)

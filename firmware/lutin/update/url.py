@@ -1,5 +1,6 @@
 """Addresses of servers: taken apart, and where a redirect may lead."""
 
+from ..net import unquote
 from .failure import Failure
 
 
@@ -23,7 +24,7 @@ def split(url):
     if port is None or not 0 < port < 65536:
         raise ValueError
     path = rest[end:]
-    return secure, host, port, path if path.startswith("/") else "/" + path, _plain(login)
+    return secure, host, port, path if path.startswith("/") else "/" + path, unquote(login)
 
 
 def follow(target, location):
@@ -58,15 +59,3 @@ def number(text):
     if not text.isdigit():
         return None
     return int(text) if len(text) < 10 else 1 << 30
-
-
-def _plain(text):
-    """As bytes, without percent signs: the only way to have an @ or a / in a password."""
-    head, *parts = text.split("%")
-    out = head.encode()
-    for part in parts:
-        try:
-            out += bytes([int(part[:2], 16)]) + part[2:].encode()
-        except ValueError:
-            out += b"%" + part.encode()
-    return out
