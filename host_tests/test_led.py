@@ -44,8 +44,12 @@ PATTERNS = {
     "no-memory": [("-", 500), ("A", 500), ("R", 250)],
     "receiving": [("-", 125)],
     "starting": [("-", 125)],
+    "no-broker": [("-", 500), ("A", 500), ("-", 500)] + [("R", 250), ("-", 250)] * 3 + [("R", 250)],
+    "broker-refused": [("-", 500), ("A", 500), ("-", 500)] + [("R", 250), ("-", 250)] * 4 + [("R", 250)],
+    "identify": [("R", 125), ("G", 125), ("A", 125), ("-", 125)] * 10,
+    "update-waiting": [("G", 1750), ("-", 250)],
 }
-ONCE = {"received", "not-understood"}
+ONCE = {"received", "not-understood", "identify"}
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +89,9 @@ def test_each_state_shows_its_pattern(rig, table, name):
     assert next(row[3] for row in table if row[1] == name) == (name in ONCE)
     shown = rig.call("play", [[0, "show", number]], 6000)
     if name in ONCE:
-        ((colour, length),) = PATTERNS[name]
-        assert [e for e in shown if e[1] != "-"] == [[0, colour]] and shown[-1] == [length, "-"]
+        played = [[sum(ms for _, ms in PATTERNS[name][:i]), c] for i, (c, _) in enumerate(PATTERNS[name])]
+        end = [sum(ms for _, ms in PATTERNS[name]), "-"]
+        assert shown == played + ([end] if played[-1][1] != "-" else [])
     else:
         expected = changes(PATTERNS[name], 6000)
         assert [e for e in shown if e[0] < 6000] == (

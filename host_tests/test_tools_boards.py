@@ -63,6 +63,7 @@ def test_the_board_reads_its_pins_as_the_description_has_them(rig, name):
         "LED_LIT": board.led.lit,
         "SENSOR": board.sensor.pin,
         "BUTTON": board.button.pin if board.button else None,
+        "FREE": board.free,
     }
 
 

@@ -6,6 +6,10 @@ _device = None
 def start():
     """Be this board's firmware, for ever."""
     global _device
+    import gc
+
+    # What stays for ever is laid down without gaps: modules leave a lot of garbage when they are loaded.
+    gc.threshold(16384)
     import asyncio
     import socket
     import sys
@@ -14,8 +18,9 @@ def start():
     from . import board
     from .device import Device
 
-    console = asyncio.StreamReader(sys.stdin)
+    console = asyncio.StreamReader(sys.stdin.buffer)
     _device = Device(board, time, socket.socket, socket.getaddrinfo, console, slot(), load_application)
+    gc.threshold(-1)
     asyncio.run(_device.run())
 
 
@@ -27,14 +32,34 @@ def slot():
 
 
 def load_application():
-    """main of the package `app` that came in the slot; None where none did."""
+    """(place, function that imports its main) of the application; None where there is none.
+
+    What was deployed by hand comes before what is in the slot.
+    """
     # No name of a module of ours: importing that would put the module in this function's place.
     import os
 
-    home = slot()
-    if home is None or "app" not in os.listdir("/" + home):
-        return None
-    return __import__("app").main
+    for place in ("deployed", slot()):
+        try:
+            if place and "app" in os.listdir("/" + place):
+                return place, lambda place=place: _import_application("/" + place)
+        except OSError:
+            pass  # no such folder
+    return None
+
+
+def _import_application(folder):
+    """main of the package `app` in this folder, imported anew."""
+    import sys
+
+    for name in list(sys.modules):
+        if name.split(".")[0] == "app":
+            del sys.modules[name]
+    sys.path.insert(0, folder)
+    try:
+        return __import__("app").main
+    finally:
+        sys.path.remove(folder)  # the first that is the same
 
 
 def running():

@@ -45,6 +45,18 @@ def button():
     return lambda: not pin()
 
 
+def free_pins():
+    """{name: GPIO} of the pins that are left to an application."""
+    ours = (pins.SENSOR, pins.BUTTON) + tuple(pins.LED_PINS)
+    # A board that was flashed before there were names has none.
+    return {name: pin for name, pin in getattr(pins, "FREE", {}).items() if pin not in ours}
+
+
+def free_pin(name, *args, **more):
+    """A machine.Pin of those; KeyError for any other name."""
+    return machine.Pin(free_pins()[name], *args, **more)
+
+
 def settings_flash():
     """The partition of the settings; None where the board's table has none."""
     try:

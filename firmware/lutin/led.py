@@ -54,13 +54,14 @@ class Pixel:
 
 
 class Led:
-    """Shows one state: a one-shot result over the stage beneath it, and nothing when closed."""
+    """Shows one state: a one-shot result over the stage beneath it; closed, what an application likes."""
 
     def __init__(self, driver):
         self._driver = driver
         self._open = True
         self._last = None  # to be shown before the light goes dark
         self._dark = False
+        self._below = None  # cells of the application
         self._state = states.STARTING
         self.shot = None  # the result that is being shown, if any
         self._changed = asyncio.Event()
@@ -101,6 +102,13 @@ class Led:
                 self._light(0)
             self._changed.set()
 
+    def below(self, cells):
+        """The application's pattern, for when nothing else is shown; None: none."""
+        if cells != self._below:
+            self._below = cells
+            if not (self._open or self._dark or self._last is not None or self.shot is not None):
+                self._changed.set()
+
     async def seen(self):
         """Wait until a one-shot result has been shown."""
         await self._over.wait()
@@ -111,21 +119,22 @@ class Led:
             self._changed.clear()
             if self.shot is not None and not self._dark:
                 shot = self.shot
-                if await self._play(shot) and self.shot == shot:
+                if await self._play(states.pattern(shot)[0]) and self.shot == shot:
                     self.shot = None
                     self._over.set()
             elif self._open and not self._dark:
-                await self._play(self._state)
+                await self._play(states.pattern(self._state)[0])
             elif self._last is not None and not self._dark:
-                if await self._play(self._last):
+                if await self._play(states.pattern(self._last)[0]):
                     self._last = None
+            elif self._below and not self._dark:
+                await self._play(self._below)
             else:
                 self._light(0)
                 await self._changed.wait()
 
-    async def _play(self, state):
+    async def _play(self, cells):
         """One round of a pattern; False when something else is to be shown before it ended."""
-        cells = states.pattern(state)[0]
         i = 0
         while i < len(cells):
             colour = _COLOURS.index(cells[i])

@@ -105,6 +105,19 @@ def long_uptime(start_us, days):
     return up()
 
 
+def narrow(entries, room, lines):
+    """A log with so little room: [what it keeps behind each line], [what it said to be lost]."""
+    book = log.Log(lambda: 5, None, lines, 160, room)
+    lost = []
+    book.lost = lambda line: lost.append(line[0])
+    kept = []
+    for level, text, mark in entries:
+        book.mark = mark
+        book.add(level, text)
+        kept.append([list(line) for line in book.lines()])
+    return kept, lost
+
+
 def ring(texts, size, since):
     """The lines that a log keeps, and what its listener heard."""
     heard = []
@@ -112,4 +125,8 @@ def ring(texts, size, since):
     book.listen(lambda line: heard.append(line[0]))
     for text in texts:
         book.warn(text)
-    return [list(line) for line in book.lines(since)], heard, [log.show(line) for line in book.lines()][-1:]
+    return (
+        [list(line[:4]) for line in book.lines(since)],
+        heard,
+        [log.show(line) for line in book.lines()][-1:],
+    )

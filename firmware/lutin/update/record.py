@@ -12,10 +12,13 @@ from micropython import const
 SLOTS = ("factory", "a", "b")
 BOOTS = const(3)  # that a release on trial gets
 CRASHES = const(3)  # in a row, after which a confirmed release is left
+STRIKES = const(3)  # restarts that were the application's doing, after which it is left out
 
 _VERSION = const(1)
 _FORMAT = "<BBBBBBBBIIIIIII"
 _SIZE = const(36)
+_MORE = "<BBI"  # what came later, behind it
+_MORE_SIZE = const(6)
 _FACTORY = const(0)
 _OTHER_BASE = const(3)  # less the one: 1 and 2
 
@@ -38,6 +41,9 @@ class Record:
         self.rejected = 0  # never again
         self.highest = 0  # ever confirmed
         self.floor = 0  # the lowest that the highest allows
+        self.strikes = 0  # against the application
+        self.asked = 0  # 1: the restart that comes was asked for
+        self.application = 0  # which one has the strikes
         self._rest = b""
 
     def to_bytes(self):
@@ -61,6 +67,7 @@ class Record:
                 self.highest,
                 self.floor,
             )
+            + struct.pack(_MORE, self.strikes, self.asked, self.application)
             + self._rest
         )
 
@@ -87,7 +94,13 @@ def from_bytes(data):
         record.highest,
         record.floor,
     ) = struct.unpack(_FORMAT, data)
-    record._rest = bytes(data[_SIZE:])
+    rest = bytes(data[_SIZE:])
+    if len(rest) >= _MORE_SIZE:
+        record.strikes, record.asked, record.application = struct.unpack(_MORE, rest)
+        rest = rest[_MORE_SIZE:]
+    else:
+        rest = b""
+    record._rest = rest
     return record
 
 
@@ -153,6 +166,24 @@ def crash(record):
     """A confirmed release could not go on."""
     if not record.trial:
         record.crashes = min(record.crashes + 1, CRASHES)
+
+
+def answers(record, application):
+    """Whether the application (a number of its own, 0: none) has to answer for a bad end, not the release.
+
+    As long as it runs it is the likelier one, and costs less. On trial a release answers for its own.
+    """
+    if not application or record.trial:
+        return False
+    return record.strikes < STRIKES or record.application != application
+
+
+def strike(record, application):
+    """A run has ended badly, and this application answers for it."""
+    if record.application != application:
+        record.application = application
+        record.strikes = 0
+    record.strikes += 1
 
 
 def confirm(record, oldest):

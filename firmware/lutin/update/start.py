@@ -1,6 +1,7 @@
 """What boot.py and main.py do with the boot record. Only the factory's copy of this file ever runs."""
 
 import os
+from binascii import crc32
 
 from micropython import const
 
@@ -9,6 +10,8 @@ from . import record as rules
 
 _ALIVE_MS = const(60000)  # watchdog of a release on trial until it has made its own
 _TRIAL_MS = const(600000)  # a boot on trial that is not confirmed by then has failed
+_DEPLOYED = "/deployed/app"  # by hand, in place of the slot's
+_FOLDER = const(0x4000)
 
 
 class _Console:
@@ -24,9 +27,12 @@ class _Console:
 def choose():
     """The slot to run; a boot on trial is counted before it is believed."""
     records, record = _load()
-    whole = [slot for slot in rules.SLOTS if _is_whole(slot)]
-    slot, changed, base = rules.start(record, whole, board.running_base(), board.reset_cause() == "watchdog")
-    if changed:
+    before = record.to_bytes()
+    whole = [slot for slot in rules.SLOTS if _is_there("/%s/release.json" % slot)]
+    cause = board.reset_cause()
+    crashed = not _application_answers(record, cause) and cause == "watchdog"
+    slot, _, base = rules.start(record, whole, board.running_base(), crashed)
+    if record.to_bytes() != before:
         try:
             _save(records, record)
         except store.StoreError as e:
@@ -51,7 +57,9 @@ def crashed():
     try:
         records, record = _load()
         before = record.crashes
-        rules.crash(record)
+        # Where there is an application, the restart that follows counts against that.
+        if not rules.answers(record, _application(record)):
+            rules.crash(record)
         if record.crashes != before:
             _save(records, record)
     except store.StoreError as e:
@@ -79,9 +87,56 @@ def _save(records, record):
     records.save(store.BOOT, record.to_bytes())
 
 
-def _is_whole(slot):
+def _application_answers(record, cause):
+    """Whether the last run ended badly, and the application is to blame; it is counted then."""
+    asked, record.asked = record.asked, 0
+    # A soft reset is somebody at the REPL, and a pulled plug looks like any power-on.
+    bad = cause in ("watchdog", "reset") and not asked
+    if not bad and not record.strikes:
+        return False  # the usual start: nothing of the application is read
+    application = _application(record)
+    if record.strikes and record.application != application:
+        record.strikes = 0  # that was another one
+    if not bad or not rules.answers(record, application):
+        return False
+    rules.strike(record, application)
+    print("boot: the application may have caused this restart, time %d" % record.strikes)
+    return True
+
+
+def _application(record):
+    """A number for the application that runs, another one after each deploy and update; 0: there is none."""
+    if _is_there(_DEPLOYED):
+        return _digest(_DEPLOYED) | 1
+    number = record.trial_number if record.trial else record.home_number
+    slot = rules.SLOTS[record.trial or record.home]
+    return (number + 1 << 1) & 0xFFFFFFFF or 2 if _is_there("/%s/app" % slot) else 0
+
+
+def _digest(folder, crc=0):
+    """Of all files below, with what they hold and when they were written."""
+    buffer = memoryview(bytearray(256))
     try:
-        os.stat("/%s/release.json" % slot)
+        for entry in os.ilistdir(folder):
+            path = folder + "/" + entry[0]
+            if entry[1] == _FOLDER:
+                crc = _digest(path, crc)
+                continue
+            crc = crc32("%s %d" % (path, os.stat(path)[8]), crc)
+            with open(path, "rb") as file:
+                while True:
+                    count = file.readinto(buffer)
+                    if not count:
+                        break
+                    crc = crc32(buffer[:count], crc)
+    except OSError:
+        pass  # what cannot be read makes no difference
+    return crc
+
+
+def _is_there(path):
+    try:
+        os.stat(path)
         return True
     except OSError:
         return False

@@ -14,6 +14,7 @@ class Trial:
         self._store = records
         self._log = log
         self.record = self._load()
+        self._armed = False  # what is on trial is a release that has not run yet
 
     def pending(self):
         """Whether something hangs on the next look."""
@@ -31,6 +32,7 @@ class Trial:
     def arm(self, slot, number, base):
         """The next start tries this slot, with this base (0: the one that runs)."""
         rules.arm(self.record, slot, number, base)
+        self._armed = True
         self._save()
         if base and not self._board.boot_from(base):
             self._log.error("update: the boot loader refuses the base")
@@ -44,10 +46,35 @@ class Trial:
         self._board.no_deadline()
         self._log.info("update: release %d is confirmed" % self.record.home_number)
 
+    def marked(self):
+        """Whether there is something to forgive."""
+        return bool(self.record.crashes) or 0 < self.record.strikes < rules.STRIKES
+
     def forgive(self):
-        """The release that runs has run well for a while."""
+        """What runs has run well for a while; an application that is left out has not."""
         self.record.crashes = 0
+        if not self.left_out():
+            self.record.strikes = 0
         self._save()
+
+    def on_trial(self):
+        """Whether the release that runs is."""
+        return bool(self.record.trial) and not self._armed
+
+    def left_out(self):
+        """Whether the application has caused too many restarts to be run again."""
+        return self.record.strikes >= rules.STRIKES
+
+    def pardon(self, asked=False):
+        """The application gets another chance. asked: and the restart that comes is not its doing."""
+        if not asked and not self.record.strikes:
+            return
+        self.record.strikes = 0
+        self.record.asked = int(asked)
+        try:
+            self._save()
+        except Failure as e:
+            self._log.error("app: %s" % e)
 
     def acquit(self):
         """This release could not reach either what the suspect did not."""
@@ -91,6 +118,7 @@ class Trial:
             "suspect": record.suspect or None,
             "rejected": record.rejected or None,
             "highest": record.highest,
+            "strikes": record.strikes,
             "base": (None, "ota_0", "ota_1")[self._board.running_base()],
         }
 

@@ -10,21 +10,23 @@ from .. import states
 from . import release as releases
 from .download import Download
 from .failure import Failure, state_of
-from .trial import Trial
 
 _PRODUCT = "lutin"
 _MOST = const(65536)  # of release.json
 _WHILE = const(600000)  # ms; as long as a boot on trial lasts
 _PROOF = const(60000)  # ms that a release must have run before it is confirmed
 _TICK = const(1000)  # ms
+_OFF_ONCE = const(3600000)  # ms for which the application may put a restart off,
+_OFF_IN_ALL = const(86400000)  # and as often as it likes, as long as it is no more than this
 
 
 class Updater:
     """Keeps this device on the release that its owner's server offers."""
 
-    def __init__(self, board, slot, records, policy, fetcher, slots, uptime, log, say, restart, well):
+    def __init__(self, board, slot, trial, policy, fetcher, slots, uptime, log, say, restart, well, ready):
         # slot: that runs, None: not from a release. say(state, detail). restart(): an orderly one.
         # well(): whether the application, if there is one, has run for a minute.
+        # ready(number): the seconds for which it wants the restart into that release put off.
         self._board = board
         self._slot = slot
         self._policy = policy
@@ -35,7 +37,8 @@ class Updater:
         self._say = say
         self._restart = restart
         self._well = well
-        self._trial = Trial(board, records, log)
+        self._ready = ready
+        self._trial = trial
         self._download = Download(slots, board, self._get, policy.fruitful, log)
         self._keys = None  # that are trusted; None: this device takes no releases
         self._number = 0  # of the release that runs
@@ -50,6 +53,8 @@ class Updater:
         self._reached = False  # since start
         self._timeless = False  # and that has been said
         self._offered = 0  # the number that the server showed last
+        self._armed = 0  # the number that the restart is for, 0: none
+        self._off_until = 0  # ms, until when that is put off
 
     def use(self, settings, proxy=None):
         """Ask this server from now on; None: nobody, there is no network or no server."""
@@ -74,13 +79,15 @@ class Updater:
         while True:
             self._renewed.clear()
             self._end_trial()
-            busy = self._trial.pending() or self._trial.record.crashes
+            busy = self._trial.pending() or self._trial.marked()
             if not self._url:
                 await self._rest(_TICK if busy else None)
                 continue
             wait = self._policy.wait(self._trial.pending() and not self._reached and not self._settled)
             if not wait:
                 await self._look()
+                if self._armed:
+                    await self._depart()
                 continue
             if not self._settled:
                 self._settle()
@@ -92,10 +99,12 @@ class Updater:
         report["slot"] = self._slot
         report["number"] = self._number
         report["version"] = self._version
+        report["offered"] = self._offered or None
         report["slots"] = self._offers
         report["failure"] = self._policy.report()
         report["next"] = self._policy.wait() // 1000 if self._url else None
         report["progress"] = self._download.progress or None
+        report["put_off"] = max(0, self._off_until - self._uptime()) // 1000 if self._off_until else None
         return report
 
     def _end_trial(self):
@@ -111,13 +120,13 @@ class Updater:
                 return
             elif trial.record.suspect:
                 trial.acquit()
-            elif trial.record.crashes and not trial.record.trial:
+            elif trial.marked() and not trial.record.trial:
                 trial.forgive()
         except Failure as e:
             # Not kept, so not so: the deadline stands, and the release before this one comes back.
             self._log.error("update: %s" % e)
             self._reached = False
-            trial.record.suspect = trial.record.crashes = 0  # until the next start
+            trial.record.suspect = trial.record.crashes = trial.record.strikes = 0  # until the next start
 
     async def _look(self):
         self._policy.begin()
@@ -210,7 +219,28 @@ class Updater:
         self._policy.succeeded(self._policy.etag, release.number)
         self._trial.arm(target, release.number, base)
         self._log.info("update: release %d is on trial after the restart" % release.number)
+        self._armed = release.number
+
+    async def _depart(self):
+        """Restart into what was installed; the application may put that off, but not for ever."""
+        left = _OFF_IN_ALL
         await asyncio.sleep_ms(2 * _TICK)  # the light has something to say
+        while left:
+            wanted = await self._ready(self._armed)
+            if not wanted:
+                break
+            # At least a second: an application that is asked without end would never let go.
+            off = max(_TICK, int(min(wanted * 1000, _OFF_ONCE, left)))
+            left = max(0, left - off)
+            self._off_until = self._uptime() + off
+            self._settled = False
+            self._log.info("update: the application puts the restart off for %d s" % (off // 1000))
+            while self._uptime() < self._off_until:
+                if self._url and not self._settled:
+                    self._settled = True
+                    self._say(states.UPDATE_WAITING, "release %d" % self._armed)
+                self._renewed.clear()
+                await self._rest(min(self._off_until - self._uptime(), 60 * _TICK))
         self._restart()
         await asyncio.sleep_ms(60 * _TICK)
 

@@ -26,6 +26,10 @@ def pins_py(board: Board) -> str:
         f"LED_LIT = {led.lit}  # the level that lights it",
         f"SENSOR = {board.sensor.pin}",
         f"BUTTON = {board.button.pin if board.button else None}",
+        "",
+        "FREE = {  # for applications",
+        *[f'    "{name}": {pin},' for name, pin in board.free.items()],
+        "}",
     ]
     return "\n".join(lines) + "\n"
 
