@@ -32,7 +32,16 @@ class Served:
 
     def __init__(self, *arguments: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lutin_tools.cli", "serve", "--port", "0", *map(str, arguments)],
+            [
+                sys.executable,
+                "-m",
+                "lutin_tools.cli",
+                "serve",
+                "--no-broker",
+                "--port",
+                "0",
+                *map(str, arguments),
+            ],
             env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -277,12 +286,13 @@ def test_options_that_do_not_go_together_are_refused(
         port = str(taken.getsockname()[1])
         for arguments, why in (
             (["--cert", str(KEY)], "belong together"),
-            (["--cert", str(KEY), "--key", str(KEY)], "cannot be used"),
-            (["--tls", "--cert", str(KEY), "--key", str(KEY)], "belong together"),
+            (["--cert", str(KEY), "--cert-key", str(KEY)], "cannot be used"),
+            (["--tls", "--cert", str(KEY), "--cert-key", str(KEY)], "belong together"),
             (["--tls", "--tls-dir", str(folder / "tls")], "private keys"),
             ([], "in use"),
         ):
-            assert cli.main(["serve", str(folder), "--bind", "127.0.0.1", "--port", port, *arguments]) == 1
+            where = ["--no-broker", "--bind", "127.0.0.1", "--port", port]
+            assert cli.main(["serve", str(folder), *where, *arguments]) == 1
             error = capsys.readouterr().err
             assert why in error and error.count("\n") == 1
     assert not (folder / "tls").exists()

@@ -1,4 +1,4 @@
-"""`lutin serve`: a small web server for a release, on the owner's network."""
+"""The part of `lutin serve` that serves a release, and nothing else, to the owner's network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import certificates
 from .release import build, check, read
 from .release.read import Refused
 
-_ANY = ("0.0.0.0", "::", "")
+ANY = ("0.0.0.0", "::", "")
 
 
 class Server:
@@ -124,14 +124,14 @@ def run(asked: argparse.Namespace) -> int:
 
 def tls(asked: argparse.Namespace) -> ssl.SSLContext | None:
     """As the options say."""
-    if asked.cert or asked.key:
-        if asked.tls or not (asked.cert and asked.key):
-            raise Refused("tls", "--cert and --key belong together, and --tls makes its own")
-        cert, key = asked.cert, asked.key
+    if asked.cert or asked.cert_key:
+        if asked.tls or not (asked.cert and asked.cert_key):
+            raise Refused("tls", "--cert and --cert-key belong together, and --tls makes its own")
+        cert, key = asked.cert, asked.cert_key
     elif asked.tls:
         if asked.tls_dir.resolve().is_relative_to(asked.folder.resolve()):
             raise Refused("tls", f"{asked.tls_dir} lies in what is served, and holds private keys")
-        bound = [] if asked.bind in _ANY else [asked.bind]
+        bound = [] if asked.bind in ANY else [asked.bind]
         made = certificates.ensure(asked.tls_dir, certificates.own_names(), [*own_addresses(), *bound])
         print(f"CA for devices and `lutin release show --ca`: {made.ca_der}")
         cert, key = made.cert, made.key
@@ -156,7 +156,7 @@ async def _serve(server: Server, bind: str, port: int, context: ssl.SSLContext |
             raise Refused("no-server", f"{bind} port {port}: {e.strerror or e}") from None
         port = runner.addresses[0][1]
         scheme = "https" if context else "http"
-        for address in own_addresses() if bind in _ANY else [bind]:
+        for address in own_addresses() if bind in ANY else [bind]:
             host = f"[{address}]" if ":" in address else address
             print(f"{scheme}://{host}:{port}/", flush=True)
         await asyncio.Event().wait()
@@ -166,12 +166,17 @@ async def _serve(server: Server, bind: str, port: int, context: ssl.SSLContext |
 
 def own_addresses() -> list[str]:
     """Of this machine, IPv4: those that its name has, the one that it would use, and 127.0.0.1."""
-    found: set[str] = set()
+    found: set[str] = {primary()}
     with contextlib.suppress(OSError):
         for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET):
             found.add(str(info[4][0]))
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # sends nothing
-        found.add(probe.getsockname()[0])
     found.discard("127.0.0.1")
     return [*sorted(found), "127.0.0.1"]
+
+
+def primary() -> str:
+    """The address that this machine would use itself; 127.0.0.1 without a network."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"

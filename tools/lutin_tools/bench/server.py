@@ -8,6 +8,8 @@ import errno
 import fcntl
 import json
 import os
+import re
+import secrets
 import signal
 import sys
 import threading
@@ -279,6 +281,18 @@ def _lock(state: Path) -> Any:
     return file
 
 
+def _mac(state: Path) -> str:
+    """The chip's own number: two boards with the same one would throw each other out at a broker."""
+    kept = state / "mac"
+    try:
+        if re.fullmatch("[0-9a-f]{12}", kept.read_text()):
+            return kept.read_text()
+    except (OSError, UnicodeError):
+        pass
+    kept.write_text("240ac4" + secrets.token_hex(3))  # a maker's, then a number
+    return kept.read_text()
+
+
 def _can_open_browser() -> bool:
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
@@ -293,7 +307,13 @@ async def _serve(
 ) -> int:
     loop = asyncio.get_running_loop()
     bench = Bench(state, pixels_rule=bool(source))
-    env = {"MICROPYPATH": _PATH, "LUTIN_STATE": str(state)}
+    env = {
+        "MICROPYPATH": _PATH,
+        "LUTIN_STATE": str(state),
+        "LUTIN_MAC": _mac(state),
+        # What it asks by mDNS a `lutin serve` on this machine hears, and nobody else.
+        "LUTIN_MULTICAST": os.environ.get("LUTIN_MULTICAST", "127.0.0.1:5353"),
+    }
     board = bench.board = Board(command, env, str(ROOT), bench.heard)
     board.on_connect = bench.board_is_there
     runner = web.AppRunner(application(bench), access_log=None, shutdown_timeout=1)
