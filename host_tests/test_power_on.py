@@ -115,7 +115,9 @@ def test_the_flash_outlives_a_kill(start, tmp_path):
 def test_the_board_runs_in_the_heap_that_make_run_gives_it_and_survives_rubbish_on_the_console(start):
     board = start()
     board.until("no-settings")
-    board.type("\x00\x07é" + "x" * 500)
+    board.type("\x00\x07é" + "x" * 50)
     board.until("unknown command")
+    board.type("x" * 5000)
+    board.until("a command has at most")
     board.type("status")
     board.until("state ")

@@ -435,6 +435,25 @@ def test_what_cannot_be_a_certificate_is_refused(rig, der):
     assert rig.call("certificate", der, net()) == {"refused": "ca-invalid"}
 
 
+CERT, KEY = b"\x30\x82" + bytes(range(200)), b"\x30\x77SECRETKEY" + bytes(110)
+
+
+def test_a_clients_certificate_comes_and_goes_with_its_key_which_is_never_shown(rig):
+    out = rig.call("pair", {"cert": CERT, "key": KEY}, {"name": "lamp"})
+    assert (out["cert"], out["key"], out["public"]["cert"]) == (CERT, KEY, True)
+    assert "key" not in out["public"] and "SECRETKEY" not in str(out["public"])
+    stored = rig.call("read_pair", b"\x01" + field(8, KEY) + field(7, CERT))
+    assert (stored["cert"], stored["key"]) == (CERT, KEY)
+    gone = rig.call("pair", {"cert": CERT, "key": KEY}, {"cert": b"", "key": b""})
+    assert (gone["cert"], gone["key"], gone["public"]["cert"]) == (b"", b"", False)
+    for half in ({"cert": CERT}, {"key": KEY}, {"cert": CERT, "key": b""}, {"cert": b"", "key": KEY}):
+        assert rig.call("pair", half) == {"refused": "cert-or-key-missing"}
+    assert rig.call("pair", {"cert": CERT, "key": KEY}, {"cert": CERT}) == {"refused": "cert-or-key-missing"}
+    assert rig.call("read_pair", b"\x01" + field(8, KEY)) == {"refused": "cert-or-key-missing"}
+    assert rig.call("pair", {"cert": CERT, "key": b"-" + KEY}) == {"refused": "key-invalid"}
+    assert rig.call("pair", {"cert": b"-" + CERT, "key": KEY}) == {"refused": "cert-invalid"}
+
+
 def test_settings_that_no_record_has_room_for_are_refused_before_they_are_stored(rig):
     many = [
         net(ssid=str(i) * 32, password="p" * 63, proxy={**PROXY, "server": "s" * 128}, add=True)
@@ -476,6 +495,7 @@ def test_public_shows_everything_but_passwords(rig):
         "name": "lamp",
         "led": "window",
         "ca": False,
+        "cert": False,
     }
     assert rig.call("apply", [net(password="")])["public"]["networks"][0]["password"] is False
 

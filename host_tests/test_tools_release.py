@@ -646,7 +646,7 @@ def test_a_passphrase_protects_the_signing_key(
         (["release", "check", "BUILT", "NONE"], "holds no release.json"),
         (["keys", "show", "NONE"], "NONE is not there"),
         (["keys", "new", "EMPTY"], "EMPTY"),
-        (["serve", "NONE"], "holds no release.json"),
+        (["serve", "NONE", "--no-broker"], "holds no release.json"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -692,7 +692,7 @@ def test_what_cannot_be_understood_says_how_to_ask(
         (["release", "build"], ("--key", "--number", "--app", "--board", "--oldest", "--expires", "--trust", "--base", "--prune")),
         (["release", "show"], ("--trust", "--json", "Exit code 1")),
         (["release", "check"], ("OLD", "NEW")),
-        (["serve"], ("--port", "--bind", "--tls", "--tls-dir", "--cert", "--key")),
+        (["serve"], ("--port", "--bind", "--tls", "--tls-dir", "--cert", "--cert-key", "--key", "--user", "--page-bind", "--logs")),
     ],
 )  # fmt: skip
 def test_help_names_everything(

@@ -120,17 +120,17 @@ def test_keys_are_changed_over_three_releases_and_a_stolen_old_one_is_then_usele
     both = [tools_keys.public(old), tools_keys.public(new)]
     publish(server.folder, 2, [old], trust=both)
     board.on(1000)
-    assert board.until(settled_on(2), 2 * MINUTE)
+    assert board.until(settled_on(2), 4 * MINUTE)
     publish(server.folder, 3, [old, new], trust=both[1:])
     board.call("console", "update")
-    assert board.until(settled_on(3), 2 * MINUTE)
+    assert board.until(settled_on(3), 4 * MINUTE)
     publish(server.folder, 4, [new])
     board.call("console", "update")
-    assert board.until(settled_on(4), 2 * MINUTE)
+    assert board.until(settled_on(4), 4 * MINUTE)
     # Who has stolen the old key publishes with it.
     publish(server.folder, 5, [old])
     board.call("console", "update")
-    assert board.until(lambda report: report["update"]["failure"], 2 * MINUTE)
+    assert board.until(lambda report: report["update"]["failure"], 4 * MINUTE)
     assert board.update()["failure"]["name"] == "signature-unknown"
     assert board.state() == "update-refused"
     assert board.update()["number"] == 4

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import random
 import sys
 
@@ -11,13 +12,17 @@ from . import states, store
 from .application import Application
 from .blinkup.listener import Listener
 from .blinkup.receiver import Receiver
+from .broker.broker import Broker
+from .broker.commands import Commands
 from .console import Console
 from .led import Led
 from .log import Log, show
+from .net import Dialler
 from .settings import Settings, SettingsError
 from .update.fetch import Fetcher
 from .update.policy import Policy
 from .update.slots import Slots
+from .update.trial import Trial
 from .update.updater import Updater
 from .uptime import Uptime
 from .wifi import Wifi
@@ -35,6 +40,8 @@ _FAILURES = (
     states.NO_SERVER,
     states.LANDING_PAGE,
     states.UPDATE_REFUSED,
+    states.NO_BROKER,
+    states.BROKER_REFUSED,
 )
 _OFF_THE_NET = (states.NO_SETTINGS, states.NOT_STORED, states.NO_MEMORY)
 
@@ -43,13 +50,20 @@ def no_application():
     """There is none."""
 
 
+async def _find_broker(resolve, new_socket):
+    """(address, port) of a broker in the local network, or None."""
+    from .broker.mdns import Finder  # no memory for it where a broker is set
+
+    return await Finder(resolve, new_socket, random.random).find()
+
+
 class Device:
     """One board. `board` is the module of that name, `clock` the time module, both handed in."""
 
     def __init__(self, board, clock, new_socket, resolve, console=None, slot=None, load=None):
         # new_socket, resolve: socket.socket and socket.getaddrinfo; console: an asyncio stream, or None;
         # slot: the one that this release runs from, None for a tree of sources;
-        # load(): the application's main, or None
+        # load(): (place, import) of the application, or None
         self._board = board
         self._input = console
         self._cause = board.reset_cause()
@@ -60,6 +74,7 @@ class Device:
         self._led = Led(board.status_led())
         self._button = board.button()
         self._restart = asyncio.Event()
+        self._asked = False  # whether somebody, and not the application alone, wants that restart
         self._joined = False
         self._state = states.STARTING
         self._detail = ""
@@ -71,6 +86,7 @@ class Device:
         self._failure = None  # what the light says last before it goes dark
         self._generation = 0  # of the stored settings
         self._unstored = False  # new settings came and could not be stored
+        self._server_says = self._broker_says = (states.CONNECTED, "")
         self._watchdog = board.watchdog(_WATCHDOG)
         self._store = store.Store(board.settings_flash(), self.log)
         self.settings = self._load()
@@ -78,11 +94,13 @@ class Device:
             Receiver(), board.light_sensor(), clock, self._watchdog.feed, self._on_light, self._on_blinkup
         )
         self._wifi = Wifi(board.station(), uptime, self.log, self._on_wifi, hold=lambda: self._listener.busy)
-        self._app = Application(load or no_application, uptime, self.log, self._on_app_stopped)
+        self._trial = Trial(board, self._store, self.log)
+        load = load or no_application
+        self._app = Application(load, self._imp, uptime, self.log, self._on_app, self._trial)
         self._updater = Updater(
             board,
             slot,
-            self._store,
+            self._trial,
             Policy(self._store, uptime, self.log, random.random, board.now),
             Fetcher(resolve, new_socket, clock, self.log),
             Slots("", self.log),
@@ -91,8 +109,21 @@ class Device:
             self._on_update,
             self.restart,
             self._app.well,
+            self._app.ready,
         )
-        self._console = Console(self.report, self.log, show, self.restart, self._updater.tell)
+        self._broker = Broker(
+            self._id,
+            os.urandom(4).hex(),
+            Dialler(resolve, new_socket, clock),
+            lambda: _find_broker(resolve, new_socket),
+            uptime,
+            self.log,
+            random.random,
+            self.report,
+            Commands(self.restart, self._updater.tell, self._identify, self._window.renew, self._log_level),
+            self._on_broker,
+        )
+        self._console = Console(self.report, self.log, show, self.restart, self._updater.tell, self._by_hand)
 
     async def run(self):
         """Start every duty and watch over them, until a restart is asked for."""
@@ -107,6 +138,7 @@ class Device:
                 ("blinkup", self._listener.run()),
                 ("wifi", self._wifi.run()),
                 ("update", self._updater.run()),
+                ("broker", self._broker.run()),
                 ("application", self._app.run()),
             )
         ]
@@ -123,22 +155,32 @@ class Device:
                     await asyncio.wait_for_ms(self._restart.wait(), _TICK)
                 except asyncio.TimeoutError:
                     pass
+            self.log.info("restart")
+            await self._broker.goodbye()
         finally:
             for duty in duties:
                 duty.cancel()
-        self.log.info("restart")
+        if self._asked and self._app.there:
+            self._trial.pardon(asked=True)
         self._board.reset()
 
-    def restart(self):
-        """Restart the board, in an orderly way."""
+    def restart(self, asked=True):
+        """Restart the board, in an orderly way. asked: not by the application."""
+        self._asked = self._asked or asked
         self._restart.set()
+
+    def excuse(self):
+        """Somebody has interrupted the device: the restart that comes is not the application's doing."""
+        self._trial.pardon(asked=True)
 
     def state(self):
         """(number, detail): what the light means, also while it is off."""
         if self._listener.busy:
             return states.RECEIVING, ""
         shot = self._led.shot
-        return (self._state, self._detail) if shot is None else (shot, self._why)
+        if shot is None:
+            return self._state, self._detail
+        return shot, "" if shot == states.IDENTIFY else self._why
 
     def sectors(self):
         """[(sector, key or None, generation, state)] of the settings' flash."""
@@ -161,6 +203,9 @@ class Device:
             "restart_cause": self._cause,
             "heap_free": gc.mem_free(),
             "update": self._updater.report(),
+            "broker": self._broker.report(),
+            "app": self._app.state(),
+            "application": self._app.report(),
             "generation": self._generation,
             "board": self._board.name(),
             "id": self._id,
@@ -213,6 +258,7 @@ class Device:
         if pressed and not self._pressed:
             self._updater.tell()
         self._pressed = pressed
+        self._app.look()
         always = self.settings.led == 1 or self._state in _OFF_THE_NET
         light = always or self._window.open()
         self._led.open(light, self._failure)  # the last pattern names what failed
@@ -244,12 +290,26 @@ class Device:
             except SettingsError as e:
                 self._refuse(str(e))
             except store.StoreError as e:
-                # Not the old ones in silence, and not the new ones until the next power cut.
-                self._unstored = True
-                self.log.error("blinkup: settings could not be stored: %s" % e)
-                self._use(Settings())
-                self._set(states.NOT_STORED, str(e))
+                self._not_stored(e)
         await self._led.seen()
+
+    def _by_hand(self, packet):
+        """Settings from the console, through BlinkUp's door; None: only look. (what is set, generation)."""
+        if packet is not None:
+            self.log.info("console: new settings")
+            try:
+                self._take(packet)
+            except store.StoreError as e:
+                self._not_stored(e)
+                raise
+        return self.settings.public(), self._generation
+
+    def _not_stored(self, error):
+        """Not the old ones in silence, and not the new ones until the next power cut."""
+        self._unstored = True
+        self.log.error("settings could not be stored: %s" % error)
+        self._use(Settings())
+        self._set(states.NOT_STORED, str(error))
 
     def _refuse(self, reason):
         self.log.warn("blinkup: not understood: %s" % reason)
@@ -271,9 +331,7 @@ class Device:
         self._why = ""
         self._taken = self.uptime()
         self._led.show(states.RECEIVED)
-        self.log.info(
-            "blinkup: settings %s, generation %d" % ("kept" if same else "stored", self._generation)
-        )
+        self.log.info("settings %s, generation %d" % ("kept" if same else "stored", self._generation))
         # The same settings, flashed again: nobody wants a working connection dropped for it.
         if not same or self._unstored or not self._joined:
             self._unstored = False
@@ -287,6 +345,7 @@ class Device:
         self._failure = None
         self._joined = False
         self._updater.use(None)
+        self._broker.use(None)
         self._wifi.use(settings)
         self._set(states.SEARCHING if settings.networks else states.NO_SETTINGS)
 
@@ -297,9 +356,14 @@ class Device:
         joined = state == states.CONNECTED
         if joined != self._joined:
             self._joined = joined
+            self._app.joined(joined)
+            waiting = (states.CONNECTING, "")
+            self._server_says = waiting if self.settings.server else (states.CONNECTED, "")
+            self._broker_says = waiting if self.settings.broker else (states.CONNECTED, "")
             self._updater.use(self.settings if joined and self.settings.server else None, self._proxy())
-        if joined and self.settings.server:
-            return  # connected is said when the server has answered
+            self._broker.use(self.settings if joined else None)
+        if joined and (self.settings.server or self.settings.broker):
+            return  # connected is said when server and broker have answered
         if self._state not in (states.NOT_STORED, states.NO_MEMORY):
             self._note(state, detail or "")
 
@@ -307,13 +371,45 @@ class Device:
         """The server answers or does not; an update goes on or fails, which somebody should see."""
         if state not in (states.RESOLVING, states.CONNECTING, states.CONNECTED):
             self._window.renew()
+        self._server_says = state, detail
+        self._on_answer()
+
+    def _on_broker(self, state, detail, news):
+        """The broker answers or does not."""
+        if news:
+            self._window.renew()
+        self._broker_says = state, detail
+        self._on_answer()
+
+    def _on_answer(self):
+        """The server's word, where all is well with it the broker's."""
+        state, detail = self._server_says
+        good = (states.CONNECTED, states.ROLLED_BACK, states.UPDATE_WAITING)
+        if state in good and self._broker_says[0] != states.CONNECTED:
+            state, detail = self._broker_says
         self._note(state, detail)
 
-    def _on_app_stopped(self):
-        """The application is given up."""
+    def _identify(self):
+        """Somebody asks which device this is."""
+        self._led.show(states.IDENTIFY)
+
+    def _log_level(self, level):
+        """What the broker hears of the log."""
+        self._broker.level(level)
+
+    def _imp(self, tasks):
+        """What an application is handed."""
+        from .imp import Imp  # no memory for it where there is no application
+
+        name = lambda: self.settings.name  # noqa: E731
+        more = self._broker, self._wifi.report, name, self.restart
+        return Imp(tasks, self.uptime, self._board, self._store, self.log, self._led, *more)
+
+    def _on_app(self):
+        """The application is given up, or gets another chance."""
         self._window.renew()
-        if self._state == states.CONNECTED:
-            self._set(states.APP_STOPPED)
+        if self._state in (states.CONNECTED, states.APP_STOPPED):
+            self._note(states.CONNECTED, "")
 
     def _proxy(self):
         """The proxy of the network that is joined."""
@@ -329,3 +425,4 @@ class Device:
         elif state in _FAILURES:
             self._failure = state
         self._set(state, detail)
+        self._broker.changed()

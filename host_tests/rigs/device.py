@@ -51,7 +51,7 @@ def _watch(what):
 class _Unplugged:
     """A console whose other end is gone."""
 
-    async def readline(self):
+    async def read(self, _):
         return b""
 
 
@@ -63,6 +63,7 @@ def boot(console=False):
 
     asyncio.new_event_loop()
     clock._hooks.clear()
+    clock._ended = None
     world.pins.clear()
     for nor in world.flash.values():
         nor.power_on()

@@ -15,6 +15,9 @@ from sim import clock, state, world
 from sim.nor import PowerCut
 
 _pages = [0]
+_sent = []
+_cut = [None]  # the flash at which power goes
+_ballast = []  # for this rig's own answers, beside a firmware that has taken all there is
 _limit = [0]  # µs at which the loop is left
 
 
@@ -52,6 +55,8 @@ def _pause_in_the_loop():
     def wait_io_event(self, dt):
         if clock.now_us() >= _limit[0]:
             raise _Enough
+        if _cut[0] and _cut[0]._dead:
+            raise PowerCut  # an application may have caught the one that was raised
         wait(self, dt)
 
     core.IOQueue.wait_io_event = wait_io_event
@@ -78,6 +83,10 @@ def run(ms):
 def _live(ms, go):
     _limit[0] = clock.now_us() + ms * 1000
     try:
+        _ballast.append(bytearray(16384))
+    except MemoryError:
+        pass
+    try:
         end = go()
     except _Enough:
         end = True
@@ -85,10 +94,20 @@ def _live(ms, go):
         end = e.args[0] if e.args else 0
     except PowerCut:
         end = "power cut"
+    finally:
+        _ballast.clear()
     if "lutin" in sys.modules:
         running = getattr(sys.modules["lutin"], "running", None)
         device._life = running() if running else None
     return end
+
+
+def leap(ms):
+    """So much time at once, in which everything sleeps and somebody feeds the watchdog."""
+    import machine
+
+    clock._now += ms * 1000
+    machine.WDT._fed += ms * 1000
 
 
 def running():
@@ -112,7 +131,8 @@ def air(ssid, **fields):
 
 
 def cut_after(label, n, torn):
-    world.flash[label].cut_after(n, torn)
+    _cut[0] = world.flash[label]
+    _cut[0].cut_after(n, torn)
 
 
 def operations():
@@ -179,3 +199,57 @@ def remove(path):
 def wear(label, sectors):
     for sector in sectors:
         world.flash[label].wear(sector, "error")
+
+
+def volts(pin, value):
+    """What the ADC sees on this pin."""
+    world.analog[pin] = int(value / 2.45 * 65535)
+
+
+def level(pin):
+    return world.pins.get(pin)
+
+
+def hear(topic, data):
+    """A message of the broker to the application."""
+    device._life._broker._handlers[topic](data)
+
+
+def take_messages():
+    """From now on this rig gets what the application sends."""
+    _sent.clear()
+
+    def send(topic, data, retain=False):
+        _sent.append([topic, data])
+        return True
+
+    device._life._broker.send = send
+
+
+def sent():
+    return _sent
+
+
+def write(path, text):
+    """A file on the board's filesystem, with its folders."""
+    import os
+
+    at = path.find("/", 1)
+    while at > 0:
+        try:
+            os.mkdir(path[:at])
+        except OSError:
+            pass  # it is there
+        at = path.find("/", at + 1)
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def remove_tree(path):
+    """A folder of the board's filesystem is gone."""
+    import os
+
+    for entry in list(os.ilistdir(path)):
+        one = path + "/" + entry[0]
+        remove_tree(one) if entry[1] == 0x4000 else os.remove(one)
+    os.rmdir(path)

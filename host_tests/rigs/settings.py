@@ -134,3 +134,23 @@ def everything_shown(packet):
         sys.print_exception(e, out)
         out.write(repr(e) + repr(e.args))
     return out.getvalue()
+
+
+def pair(*packets):
+    """Certificate and key behind these packets and a way through bytes: both, what is public; or the refusal."""
+    settings = Settings()
+    try:
+        for packet in packets:
+            settings = Settings.from_bytes(settings.apply(packet).to_bytes())
+    except SettingsError as e:
+        return {"refused": e.args[0]}
+    return {"cert": settings.cert, "key": settings.key, "public": settings.public()}
+
+
+def read_pair(data):
+    """The same of stored bytes."""
+    try:
+        settings = Settings.from_bytes(data)
+    except SettingsError as e:
+        return {"refused": e.args[0]}
+    return {"cert": settings.cert, "key": settings.key, "public": settings.public()}

@@ -178,6 +178,7 @@ def _live(offered, bad, unreachable, cause):
     from lutin.update import start
     from lutin.update.policy import Policy
     from lutin.update.slots import Slots
+    from lutin.update.trial import Trial
     from lutin.update.updater import Updater
 
     clock.virtual()
@@ -198,6 +199,9 @@ def _live(offered, bad, unreachable, cause):
     def uptime():
         return clock.now_us() // 1000
 
+    async def not_asked(number):
+        return 0
+
     restart = asyncio.Event()
     policy = Policy(records, uptime, log, lambda: 0.5, board.now)
     server = _Server(offered, number not in unreachable)
@@ -205,7 +209,7 @@ def _live(offered, bad, unreachable, cause):
     updater = Updater(
         board,
         slot,
-        records,
+        Trial(board, records, log),
         policy,
         server,
         Slots("", log),
@@ -214,6 +218,7 @@ def _live(offered, bad, unreachable, cause):
         lambda state, detail: said.append(state),
         restart.set,
         lambda: True,
+        not_asked,
     )
 
     server.updater = updater

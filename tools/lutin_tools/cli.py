@@ -11,6 +11,7 @@ from typing import Any
 from .board import commands as boards
 from .flash import commands as flashing
 from .paths import ROOT
+from .usb import commands as usb
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _serve(commands)
     boards.add_commands(commands)
     flashing.add_commands(commands)
+    usb.add_commands(commands)
     return top
 
 
@@ -177,16 +179,61 @@ def _release(commands: Any) -> None:
 def _serve(commands: Any) -> None:
     serve = commands.add_parser(
         "serve",
-        help="a web server for a release",
+        help="your own server: releases, a broker, a log of all devices, a page",
         description=(
-            "Serve a release, with a line for each request. Nothing but release.json and blobs is served. "
-            "Any other web server will do as well."
+            "Serve the releases in DIR, with a line for each request; be the MQTT broker of your devices; "
+            "keep their logs; show all of it on a page, with a button that publishes. Releases and broker "
+            "are there for the network, the page for this machine alone. Any web server and any broker "
+            "will do as well."
         ),
     )
-    serve.add_argument("folder", type=Path, metavar="DIR", help="folder of a release")
-    serve.add_argument("--port", type=int, default=8080, help="(8080)")
-    serve.add_argument("--bind", default="0.0.0.0", metavar="ADDRESS", help="of this machine (all: 0.0.0.0)")
-    serve.add_argument("--tls", action="store_true", help="https, with a certificate made here")
+    serve.add_argument(
+        "folder", type=Path, metavar="DIR", help="folder of releases; one without any will do to begin with"
+    )
+    serve.add_argument("--port", type=int, default=8080, help="of the releases (8080)")
+    serve.add_argument(
+        "--bind", default="0.0.0.0", metavar="ADDRESS", help="for releases and broker (all: 0.0.0.0)"
+    )
+    serve.add_argument(
+        "--key", type=Path, metavar="FILE", help="signing key, so that the page's button can publish"
+    )
+    serve.add_argument(
+        "--app", type=Path, metavar="DIR", help="folder of an application that the button publishes, too"
+    )
+    serve.add_argument("--broker-port", type=int, metavar="PORT", help="(1883; with TLS 8883)")
+    serve.add_argument(
+        "--broker", metavar="URL", help="use this one, as mqtt://host, in the place of the embedded one"
+    )
+    serve.add_argument(
+        "--broker-ca", metavar="FILE", help="who signed its certificate, in PEM (this system's)"
+    )
+    serve.add_argument("--no-broker", action="store_true", help="releases alone: no broker, no log, no page")
+    serve.add_argument(
+        "--user", metavar="NAME", help="demand a login of devices, and of the page if it is open; or, with "
+        "--broker, log in there. The password is asked for",
+    )  # fmt: skip
+    serve.add_argument("--password-file", type=Path, metavar="FILE", help="whose contents it is")
+    serve.add_argument(
+        "--logs",
+        type=Path,
+        default=ROOT / ".desk" / "log.sqlite",
+        metavar="FILE",
+        help="where the logs are kept (.desk/log.sqlite)",
+    )
+    serve.add_argument(
+        "--keep", type=int, default=200_000, metavar="N", help="lines of log; the oldest go (200000)"
+    )
+    serve.add_argument("--keep-mb", type=float, metavar="N", help="and at most so many megabytes")
+    serve.add_argument("--page-port", type=int, metavar="PORT", help="of the page (one above --port)")
+    serve.add_argument(
+        "--page-bind",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="0.0.0.0 opens the page to the network, with --user behind a login (127.0.0.1)",
+    )
+    serve.add_argument("--no-mdns", action="store_true", help="do not announce the broker")
+    serve.add_argument("--mdns-interface", action="append", metavar="ADDRESS", help=argparse.SUPPRESS)
+    serve.add_argument("--tls", action="store_true", help="https and mqtts, with a certificate made here")
     serve.add_argument(
         "--tls-dir",
         type=Path,
@@ -194,8 +241,8 @@ def _serve(commands: Any) -> None:
         metavar="DIR",
         help="where it is kept (.desk/tls)",
     )
-    serve.add_argument("--cert", type=Path, metavar="FILE", help="https, with this certificate (PEM)")
-    serve.add_argument("--key", type=Path, metavar="FILE", help="and its private key (PEM)")
+    serve.add_argument("--cert", type=Path, metavar="FILE", help="https and mqtts, with this one (PEM)")
+    serve.add_argument("--cert-key", type=Path, metavar="FILE", help="and its private key (PEM)")
 
 
 def _last_day(text: str) -> int | None:
@@ -232,6 +279,8 @@ def main(arguments: list[str] | None = None) -> int:
             return boards.run(asked)
         if asked.command in ("image", "flash"):
             return flashing.run(asked)
+        if asked.command in usb.NAMES:
+            return usb.run(asked)
         return _with_releases(asked)
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
@@ -243,9 +292,13 @@ def _with_releases(asked: argparse.Namespace) -> int:
 
     try:
         if asked.command == "serve":
-            from . import serve
+            if asked.no_broker:
+                from . import serve
 
-            return serve.run(asked)
+                return serve.run(asked)
+            from .home import server
+
+            return server.run(asked)
         from .release import commands
 
         return commands.run(asked)

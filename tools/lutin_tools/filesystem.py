@@ -81,3 +81,17 @@ def board_files(
     files.update({f"{FACTORY}/{path}": data for path, data in contents.items()})
     files[f"{FACTORY}/{build.RELEASE}"] = build.signed(release, [signer])
     return files
+
+
+def read(image: bytes) -> dict[str, bytes]:
+    """All files of a filesystem, by path."""
+    fs = LittleFS(block_size=_BLOCK, block_count=len(image) // _BLOCK, mount=False)
+    fs.context.buffer = bytearray(image)
+    fs.mount()
+    found: dict[str, bytes] = {}
+    for folder, _, names in fs.walk("/"):
+        for name in names:
+            path = f"{folder.rstrip('/')}/{name}"
+            with fs.open(path, "rb") as file:
+                found[path.lstrip("/")] = file.read()
+    return found

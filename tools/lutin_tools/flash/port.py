@@ -25,6 +25,10 @@ _BRIDGES: dict[tuple[int, int | None], str] = {
     (0x0403, 0x6015): "FT230X",
     (ESPRESSIF, None): "the chip's own USB",
 }
+_NONE = (
+    "No board was found. Plug it in with a cable that carries data: many only charge, and then there is no "
+    "port at all."
+)
 
 
 @dataclass(frozen=True)
@@ -70,16 +74,32 @@ def find(asked: str | None, chip: Chip, ports: Sequence[Port] | None = None) -> 
         return fitting[0].device
     if fitting:
         raise Mishap(
-            f"There is more than one port that may be the board: {', '.join(map(str, fitting))}. Name one: "
+            f"There is more than one port that may be the board: {_names(fitting)}. Name one: "
             "PORT=… (`lutin flash --port`)."
         )
     on_usb = [port for port in ports if port.vid is not None]
     if on_usb:
         raise Mishap(
-            f"None of these looks like an {chip.title}: {', '.join(map(str, on_usb))}. If one is, name it: "
+            f"None of these looks like an {chip.title}: {_names(on_usb)}. If one is, name it: "
             "PORT=… (`lutin flash --port`)."
         )
-    raise Mishap(
-        "No board was found. Plug it in with a cable that carries data: many only charge, and then there is "
-        "no port at all."
-    )
+    raise Mishap(_NONE)
+
+
+def only(ports: Sequence[Port]) -> str:
+    """The one port at which a board may be, whatever its chip."""
+    fitting = [port for port in ports if port.bridge]
+    if len(fitting) == 1:
+        return fitting[0].device
+    if fitting:
+        raise Mishap(
+            f"There is more than one port that may be the board: {_names(fitting)}. Name one: --port …"
+        )
+    on_usb = [port for port in ports if port.vid is not None]
+    if on_usb:
+        raise Mishap(f"None of these looks like a board: {_names(on_usb)}. If one is, name it: --port …")
+    raise Mishap(_NONE)
+
+
+def _names(ports: Sequence[Port]) -> str:
+    return ", ".join(map(str, ports))
