@@ -162,7 +162,8 @@ class Console:
         if word == "settings":
             return (self._set(None),)
         if word == "apply":
-            return (self._apply(),)
+            text, self._put = self._put, ""
+            return (self._set(text),)
         if word == "restart":
             self._restart()
         if word == "update":
@@ -203,19 +204,10 @@ class Console:
         self._put = self._put + piece if piece and size <= _MOST else ""
         return json.dumps({"put": len(self._put)} if size <= _MOST else {"refused": "settings-too-large"})
 
-    def _apply(self):
-        text, self._put = self._put, ""
+    def _set(self, text):
+        """Set what the JSON says, None: nothing; what is set then, or why it was refused."""
         try:
-            return self._set(packet(json.loads(text)))
-        except SettingsError as e:
-            return json.dumps({"refused": e.args[0]})
-        except (ValueError, RuntimeError):  # no JSON; nested too deeply
-            return json.dumps({"refused": "settings-malformed"})
-
-    def _set(self, packet):
-        """Set it, None: nothing; what is set then, or why it was refused."""
-        try:
-            public, generation = self._change(packet)
+            public, generation = self._change(text if text is None else packet(text))
             return json.dumps({"settings": public, "generation": generation})
         except SettingsError as e:
             return json.dumps({"refused": e.args[0]})
@@ -223,8 +215,12 @@ class Console:
             return json.dumps({"refused": "not-stored", "detail": str(e)})
 
 
-def packet(asked):
+def packet(text):
     """What BlinkUp would say, out of JSON from a program; SettingsError names what is wrong."""
+    try:
+        asked = json.loads(text)
+    except (ValueError, RuntimeError):  # none at all; nested too deeply
+        asked = None
     if not isinstance(asked, dict) or not asked:
         raise SettingsError("settings-malformed")
     out = {}

@@ -22,7 +22,7 @@ LOG = re.compile(r"^ *(\d+)\.(\d{3}) ([IWE]) (.*)$")  # a line of lutin's log on
 _ANSWER = 10.0  # s for an answer; a board that looks for networks says nothing for two of them
 _WAKING = 20.0  # s for the first: to open a port starts some boards anew
 _PIECE = 200  # characters of settings in one command
-_TRIES = 3  # to interrupt what runs
+_TRIES = 3  # to interrupt what runs, and to open a port that is in use
 _TIMEOUT = 5.0  # s for a byte within a transfer
 _PROMPT = 2.0  # s for what runs to give way
 _BACK = 20.0  # s for a port to come back: USB of the chip's own goes with a restart
@@ -85,10 +85,16 @@ class Line:
             self._transport.close()
 
     def _opened(self) -> SerialTransport:
-        try:
-            return SerialTransport(self.port, timeout=_TIMEOUT)
-        except (TransportError, OSError, SerialException, ValueError) as e:
-            raise connecting(self._reason(e), self.port, "board") from None
+        left = _TRIES
+        while True:
+            try:
+                return SerialTransport(self.port, timeout=_TIMEOUT)
+            except (TransportError, OSError, SerialException, ValueError) as e:
+                why = self._reason(e)
+            left -= 1
+            if not left or "exclusively lock" not in str(why):
+                raise connecting(why, self.port, "board")
+            time.sleep(0.3)  # whoever has it may be about to end
 
     def _reason(self, error: Exception) -> Exception:
         """What pyserial says, which the transport swallows."""

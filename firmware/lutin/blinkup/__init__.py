@@ -1,1 +1,0 @@
-"""BlinkUp: light samples -> pulses -> symbols -> packet -> settings. No hardware in here."""

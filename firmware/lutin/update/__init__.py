@@ -1,1 +1,0 @@
-"""Releases over the air: found, verified, installed, tried."""
