@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import math
@@ -9,16 +10,19 @@ import os
 import pty
 import random
 import re
+import subprocess
 import threading
 import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from lutin_tools import cli
 from lutin_tools.flash.mishaps import Mishap
 from lutin_tools.flash.port import Port, only
-from lutin_tools.usb import line, sensor, settings, update
+from lutin_tools.paths import micropython
+from lutin_tools.usb import line, listen, sensor, settings, update
 from lutin_tools.usb.listen import Trace
 from ptyboard import PtyBoard
 from wholeboard import Server, publish
@@ -85,6 +89,12 @@ def test_settings_go_through_the_door_that_blinkup_has_and_no_password_comes_bac
     assert PASSWORD not in out
 
 
+def test_no_space_is_lost_where_settings_are_cut_into_pieces(lutin, monkeypatch):
+    monkeypatch.setattr(line, "_PIECE", 1)
+    assert lutin("settings", "--name", "a  lamp ")[0] == 0
+    assert json.loads(lutin("settings", "--json")[1])["settings"]["name"] == "a  lamp "
+
+
 def test_what_a_board_refuses_is_named_and_nothing_changes(lutin):
     before = lutin("settings", "--json")[1]
     for words, name in (
@@ -116,7 +126,7 @@ def test_update_says_that_nothing_is_new_and_why_a_look_has_failed(lutin, tmp_pa
         server.close()
 
 
-def test_an_application_is_deployed_read_back_and_removed(lutin, board, tmp_path):
+def test_an_application_is_deployed_read_back_and_removed(lutin, board, tmp_path, monkeypatch):
     (tmp_path / "app").mkdir()
     code, _, err = lutin("app", "deploy", str(tmp_path / "app"))
     assert (code, "async def main(imp)" in err) == (1, True)
@@ -134,6 +144,17 @@ def test_an_application_is_deployed_read_back_and_removed(lutin, board, tmp_path
             assert open_line.report()["uptime"] < 20  # a moment after the rest, and not on probation
         assert open_line.report()["application"]["restarts"] == 0
     assert board.starts == starts + 1
+    run = line.Line.run
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            line.Line, "run", lambda self, code, *more: run(self, code.replace("\\x00\\x01", ""), *more)
+        )
+        code, _, err = lutin("app", "deploy", str(tmp_path / "app"))
+    assert (code, "is not what was written" in err) == (1, True)
+    assert board.files()["deployed/app/table.bin"] == bytes(range(256)) * 3
+    (tmp_path / "app" / "table.bin").write_bytes(b"another")
+    assert lutin("app", "deploy", str(tmp_path / "app"))[0] == 0
+    assert board.files()["deployed/app/table.bin"] == b"another"
     assert "It is gone." in lutin("app", "remove")[1]
     assert not any(name.startswith("deployed") for name in board.files())
     assert "There was none" in lutin("app", "remove")[1]
@@ -263,13 +284,15 @@ def test_a_certificate_and_a_key_go_to_the_board_in_der(tmp_path):
     assert packet["ca"] == packet["cert"]
     assert packet["ca"].startswith("MII") or packet["ca"].startswith("MI")
     assert set(packet) == {"ca", "cert", "key"}
+    assert serialization.load_der_private_key(base64.b64decode(packet["key"]), None)
     assert settings.packet(cli.parser().parse_args(["settings", "--ca", ""])) == {"ca": ""}
 
 
 REPORT = {
     "uptime": 100,
     "update": {
-        "slot": "a", "number": 1, "version": "1", "trial": None, "progress": None, "failure": None, "next": 900,
+        "slot": "a", "number": 1, "version": "1", "trial": None, "progress": None, "next": 900,
+        "failure": {"name": "an-older-one", "detail": "", "count": 1},
         "rejected": 1, "put_off": None,
     },
 }  # fmt: skip
@@ -290,7 +313,7 @@ def _reported(up: int = 100, **more: object) -> dict:
         ([_reported(number=1, trial={"number": 1}), _reported(160)], True, "Release 1 (1) runs, and is confirmed"),
         ([_reported(number=1, trial={"number": 1}), _reported(5, number=0)], False, "release 0 runs again"),
         ([_reported(put_off=3000)], True, "for 3000 s more"),
-        ([_reported(failure={"name": "refused", "detail": "", "count": 1})], False, "It failed: refused"),
+        ([_reported(failure={"name": "refused", "detail": "", "count": 2})], False, "It failed: refused"),
         ([_reported(slot=None)], False, "tree of sources"),
     ],
 )  # fmt: skip
@@ -312,6 +335,35 @@ def test_samples_come_back_from_the_characters_that_a_board_sends():
     trace.feed(b"~000" + b"0m" + b"oo")
     assert trace.samples[1][0] - trace.samples[0][0] == 8 * (4095 + 61)
     assert trace.samples[1][1] == 65535
+
+
+def test_what_the_board_sends_are_its_samples_and_their_times(tmp_path):
+    (tmp_path / "lutin").mkdir()
+    (tmp_path / "lutin" / "__init__.py").write_text("")
+    (tmp_path / "lutin" / "led.py").write_text("")
+    (tmp_path / "lutin" / "board.py").write_text(
+        "import time\n"
+        "class Light:\n"
+        "    def show(self, colour): pass\n"
+        "status_led = Light\n"
+        "values = [0x1230, 0xFFF0, 0]\n"
+        "def light_sensor(): return read\n"
+        "def read():\n"
+        "    values.append(values.pop(0))\n"
+        "    if values[0] == 0: time.sleep_ms(50)\n"
+        "    return values[-1]\n"
+    )
+    code = "class _dog: feed = lambda: None\n" + listen._ON_THE_BOARD + "_listen(300)"
+    command = [micropython(), "-c", code]
+    said = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, env={"MICROPYPATH": ":.frozen"}, check=True
+    )
+    trace = Trace()
+    trace.feed(said.stdout)
+    assert [value for _, value in trace.samples[:4]] == [0x1231, 65535, 0, 0x1231]
+    assert trace.samples[1][0] >= 1000
+    assert all(trace.samples[i][0] - trace.samples[i - 1][0] > 45000 for i in range(2, len(trace.samples), 3))
+    assert 300000 <= trace.samples[-1][0] < 400000
 
 
 def _light(level: float, swing: float = 0.0, hertz: float = 0.0, lamp: float = 0.0) -> list[tuple[int, int]]:
@@ -364,7 +416,7 @@ def _certificate(key: Path | None = None) -> bytes:
     import datetime
 
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
     private = ec.generate_private_key(ec.SECP256R1())
