@@ -5,21 +5,15 @@ from asyncio import core  # type: ignore (the stubs do not know it)
 
 from micropython import const
 
+from .net import Failure
+
 _MOST = const(32)  # tasks at a time; each takes some 300 bytes
 _STEP = const(10000)  # ms that the whole board may be held up
 _GRACE = const(100)  # ms for what an application does when it is cancelled
 
 
-class ImpError(Exception):
-    """What an application asked for was refused. name: kebab-case, fixed; detail: a few words, or ""."""
-
-    def __init__(self, name, detail=""):
-        super().__init__(name, detail)
-        self.name = name
-        self.detail = detail
-
-    def __str__(self):
-        return "%s (%s)" % (self.name, self.detail) if self.detail else self.name
+class ImpError(Failure):
+    """What an application asked for was refused."""
 
 
 class Tasks:
