@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import shutil
@@ -99,7 +100,8 @@ class Peer:
             self._send(0x82, b"\0\1" + b"".join(_string(topic.encode()) + b"\2" for topic in topics))
             assert self._packet() == (0x90, b"\0\1" + b"\2" * len(topics))
         self._socket.settimeout(None)
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._ears = threading.Thread(target=self._listen, daemon=True)
+        self._ears.start()
 
     def publish(self, topic: str, data: bytes | str, qos: int = 1, retain: bool = False) -> None:
         """Returns when it has been sent."""
@@ -125,8 +127,14 @@ class Peer:
             self._send(0xC0, b"")
             assert self._news.wait_for(lambda: self._acknowledged > before, _PATIENCE)
 
+    def ended(self) -> None:
+        """The broker has hung up, and all that it had sent is here."""
+        self._ears.join(_PATIENCE)
+        assert not self._ears.is_alive()
+
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it has been closed from the other side
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _listen(self) -> None:
