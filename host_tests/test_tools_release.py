@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from lutin_tools import cli, filesystem
 from lutin_tools.paths import micropython
-from lutin_tools.release import build, check, compiler, image, keys, read, spoil
+from lutin_tools.release import build, check, compiler, image, keys, names, read, spoil
 from lutin_tools.release.read import Refused
 from unixport import ROOT, Rig
 
@@ -51,8 +51,8 @@ def write(path: Path, text: str | bytes) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """path -> bytes, of everything in it."""
-    files = (path for path in folder.rglob("*") if path.is_file())
+    """path -> bytes, of everything in it that a device can fetch."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != names.FILE)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
@@ -99,7 +99,7 @@ def test_a_release_does_not_tell_where_it_was_made(tmp_path: Path) -> None:
     firmware = tmp_path / "secret-place"
     shutil.copytree(build.FIRMWARE, firmware)
     files = build.tree(firmware)
-    assert b"lutin/device.py" in files["lutin/device.mpy"]
+    assert b"lutin.device" in files["lutin/device.mpy"]
     assert not [path for path, data in files.items() if b"secret-place" in data]
 
 
@@ -117,7 +117,7 @@ def test_each_module_has_its_own_name_in_tracebacks_also_where_two_are_equal(
     build.tree(tree)
     monkeypatch.setattr(compiler, "_seen", {})
     shutil.copy(tree / "lutin" / "a.py", tree / "lutin" / "copy.py")
-    assert b"lutin/copy.py" in build.tree(tree)["lutin/copy.mpy"]
+    assert b"lutin.copy" in build.tree(tree)["lutin/copy.mpy"]
 
 
 def test_old_blobs_stay_until_they_are_pruned_and_a_damaged_one_is_mended(tree: Path, tmp_path: Path) -> None:
@@ -264,8 +264,8 @@ def test_every_module_of_a_release_can_be_imported_by_micropython(rig: Rig, tmp_
     files = build.tree()
     for path, data in files.items():
         write(tmp_path / path, data)
-    names = [path[:-4].replace("/", ".").removesuffix(".__init__") for path in files]
-    assert [Path(path).suffix for path in rig.call("import_all", str(tmp_path), names)] == [".mpy"] * len(
+    modules = [path[:-4].replace("/", ".").removesuffix(".__init__") for path in files]
+    assert [Path(path).suffix for path in rig.call("import_all", str(tmp_path), modules)] == [".mpy"] * len(
         files
     )
 
@@ -386,7 +386,7 @@ def test_the_tools_and_the_device_agree_on_what_is_wrong(rig: Rig, tree: Path, t
     build.build(tmp_path / "out", [ONE], 7, firmware=tree)
     whole = json.loads(check.Place(tmp_path / "out").release().payload)
     path = tmp_path / "release.json"
-    names = set()
+    said = set()
     payloads = [(what, build.to_json(changed(whole, change))) for what, change in PAYLOADS]
     text = build.to_json(whole)
     payloads += [
@@ -404,8 +404,8 @@ def test_the_tools_and_the_device_agree_on_what_is_wrong(rig: Rig, tree: Path, t
             mine = e.name
         theirs = rig.call("read", str(path), [ONE.modulus], "unix")
         assert (theirs if isinstance(theirs, str) else theirs[0]) == mine, what
-        names.add(mine)
-    assert {7, "payload-malformed", "bad-path", "too-large", "wrong-format", "wrong-product"} < names
+        said.add(mine)
+    assert {7, "payload-malformed", "bad-path", "too-large", "wrong-format", "wrong-product"} < said
 
 
 @pytest.mark.parametrize(

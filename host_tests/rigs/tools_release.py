@@ -129,9 +129,9 @@ def import_all(folder, names):
     """Import every module of a slot."""
     import sys
 
-    for name in list(sys.modules):
-        if name.split(".")[0] == "lutin":
-            del sys.modules[name]
+    ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "lutin"}
+    for name in ours:
+        del sys.modules[name]
     sys.path.insert(0, folder)
     try:
         for name in names:
@@ -139,3 +139,7 @@ def import_all(folder, names):
         return [getattr(sys.modules[name], "__file__", "") for name in names]
     finally:
         sys.path.pop(0)
+        for name in list(sys.modules):
+            if name.split(".")[0] == "lutin":
+                del sys.modules[name]
+        sys.modules.update(ours)

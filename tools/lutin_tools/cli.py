@@ -100,7 +100,8 @@ def _release(commands: Any) -> None:
         help="compile and sign one",
         description=(
             "Compile firmware/lutin, and an application if there is one, and write OUT/release.json and "
-            "OUT/blobs. The same tree, number and key give the same bytes. Blobs of earlier releases stay."
+            "OUT/blobs. The same tree, number, key and names.json, which is kept in OUT from release to "
+            "release, give the same bytes. Blobs of earlier releases stay."
         ),
     )
     build.add_argument("out", type=Path, metavar="OUT", help="folder of the release, made if not there")
@@ -143,6 +144,16 @@ def _release(commands: Any) -> None:
     build.add_argument(
         "--prune", action="store_true", help="remove the blobs that only earlier releases name"
     )
+
+    named = actions.add_parser(
+        "names",
+        help="read a board's traceback",
+        description=(
+            "Copy a log from standard input, and put the names of the sources back into its tracebacks: a "
+            "release has shorter ones, which take no memory on a board."
+        ),
+    )
+    named.add_argument("file", type=Path, metavar="NAMES", help="names.json, which lies beside release.json")
 
     show = actions.add_parser(
         "show",

@@ -19,7 +19,7 @@ from .. import filesystem
 from ..board.description import load
 from ..hostile import APPLIES_TO, MODES, HostileServer, Request
 from ..paths import ROOT
-from ..release import build, keys, spoil
+from ..release import build, keys, names, spoil
 from ..release.read import BLOB, Refused
 from . import messages
 
@@ -75,7 +75,8 @@ def reset(state: Path) -> None:
     for name in STATE_FILES:
         (state / name).unlink(missing_ok=True)
     folder = state / "releases"
-    (folder / build.RELEASE).unlink(missing_ok=True)
+    for name in (build.RELEASE, names.FILE):
+        (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(FileNotFoundError):
         for path in (folder / build.BLOBS).iterdir():
             if BLOB.fullmatch(path.name):

@@ -11,7 +11,8 @@ from ..board import check, folders
 from ..board.description import Board, BoardError
 from ..paths import ROOT
 from ..release import commands as releases
-from ..release import keys
+from ..release import keys, names
+from ..release.build import compiled
 from ..release.compiler import replace
 from ..release.read import Refused
 from . import image as images
@@ -107,6 +108,7 @@ def made(asked: argparse.Namespace, board: Board) -> images.Image:
     out = asked.output or ROOT / "build" / f"{board.name}.bin"
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(out, data)
+    names.save(out.with_suffix(f".{names.FILE}"), compiled(app=asked.app)[1])
     whole = images.of(data, out.name)
     print(f"{_shown(out)}: {build.name}, SHA-256 {build.sha256}")
     print(images.show(whole))

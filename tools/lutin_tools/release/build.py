@@ -1,4 +1,4 @@
-"""Building a release: the same tree, number and keys give the same bytes."""
+"""Building a release: the same tree, number, keys and names.json give the same bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..paths import ROOT
 from . import image as images
-from . import read
+from . import names, read
 from .compiler import compile_all, replace
 from .keys import Key, loaded, public
 from .read import Refused
@@ -53,7 +53,7 @@ def build(
     chip: str = "auto",
     prune: bool = False,
 ) -> Built:
-    """Compile, sign, and write `out`: release.json and blobs.
+    """Compile, sign, and write `out`: release.json and blobs, and names.json, which no device reads.
 
     version: the number as text if None. boards: all of boards/ if None. expires: seconds since 1970.
     trust: the keys that hold from this release on, moduli or PEM files; those that sign it if None.
@@ -81,7 +81,7 @@ def build(
     if base and boards is None and len(board_names()) > 1:
         # Boards with another chip would refuse the release, whole.
         raise Refused("wrong-chip", "name the boards that the base is for: --board NAME")
-    files = tree(firmware, app)
+    files, table = compiled(firmware, app, names.load(out / names.FILE))
     image = images.load(base, chip) if base else None
     content = payload(files, number, version, _known(boards), oldest, expires, trusted, image)
     release = signed(content, signers)
@@ -90,7 +90,9 @@ def build(
             "no-app", f"{app} has no __init__.py, in which a device looks for `async def main(imp)`"
         )
     contents = [*files.values(), *(image.pieces() if image else [])]
-    return write(out, content, release, contents, prune)
+    built = write(out, content, release, contents, prune)
+    names.save(out / names.FILE, table)
+    return built
 
 
 def lying(out: Path) -> int:
@@ -115,17 +117,25 @@ def lying(out: Path) -> int:
 
 def tree(firmware: Path = FIRMWARE, app: Path | None = None) -> dict[str, bytes]:
     """path in the release -> contents, of firmware/lutin and an application's folder."""
-    found = {f"lutin/{path}": data for path, data in _walk(firmware / "lutin") if path.endswith(".py")}
+    return compiled(firmware, app)[0]
+
+
+def compiled(
+    firmware: Path = FIRMWARE, app: Path | None = None, before: names.Table | None = None
+) -> tuple[dict[str, bytes], names.Table]:
+    """As tree(), and the names by what they were replaced with; before: those of an earlier release."""
+    sources = {f"lutin/{path}": data for path, data in _walk(firmware / "lutin") if path.endswith(".py")}
+    found, table = names.shorten(sources, before)
     if app is not None:
         found.update({f"app/{path}": data for path, data in _walk(app)})
-    compiled = compile_all({path: data for path, data in found.items() if path.endswith(".py")})
+    pieces = compile_all({path: data for path, data in found.items() if path.endswith(".py")})
     files: dict[str, bytes] = {}
     for path, data in found.items():
-        name = path[:-3] + ".mpy" if path in compiled else path
+        name = path[:-3] + ".mpy" if path in pieces else path
         if name in files:
             raise Refused("bad-path", f"{name} is there twice, as .py too")
-        files[name] = compiled.get(path, data)
-    return files
+        files[name] = pieces.get(path, data)
+    return files, table
 
 
 def payload(

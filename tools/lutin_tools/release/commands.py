@@ -7,7 +7,7 @@ import getpass
 import sys
 from pathlib import Path
 
-from . import build, check, keys, read
+from . import build, check, keys, names, read
 from .read import Refused
 
 
@@ -19,6 +19,7 @@ def run(asked: argparse.Namespace) -> int:
         ("release", "build"): release_build,
         ("release", "show"): release_show,
         ("release", "check"): release_check,
+        ("release", "names"): release_names,
     }[asked.command, asked.action](asked)
 
 
@@ -86,6 +87,16 @@ def release_check(asked: argparse.Namespace) -> int:
     difference = check.compare(check.Place(asked.old, asked.ca), check.Place(asked.new, asked.ca))
     print(check.difference_text(difference))
     return 1 if difference.refused else 0
+
+
+def release_names(asked: argparse.Namespace) -> int:
+    """A log, readable."""
+    table = names.load(asked.file)
+    if table is None:
+        raise Refused("no-names", f"{asked.file} is not what `lutin release build` writes as {names.FILE}")
+    for line in names.restore(sys.stdin, table):
+        print(line, end="", flush=True)
+    return 0
 
 
 def ask(question: str) -> str:

@@ -51,8 +51,10 @@ def _compile(source: tuple[str, bytes]) -> bytes:
 
 def _options(path: str) -> list[str]:
     # -O3: without line numbers, which take a twelfth of flash and memory; a traceback names the functions.
-    # The name that tracebacks show is the one in the release: where the tree lies is nobody's business.
-    return ["-O3", "-s", path, "-"]
+    # The name that tracebacks show is the module's: where the tree lies is nobody's business, and a board
+    # keeps that name anyway.
+    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return ["-O3", "-s", module, "-"]
 
 
 def _run(path: str, data: bytes) -> bytes:
