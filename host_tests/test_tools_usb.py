@@ -15,6 +15,7 @@ import threading
 import tty
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -323,6 +324,46 @@ def test_what_becomes_of_an_update_is_said(reports, good, text):
     assert outcomes[:-1] == [None] * (len(reports) - 1)
     assert outcomes[-1] is not None
     assert (outcomes[-1].good, text in outcomes[-1].text) == (good, True)
+
+
+class OnAnErrand:
+    """A line to a board that restarts to fetch a release, while it is asked, and says nothing but its log then."""
+
+    def __init__(self) -> None:
+        self.reports = [REPORT, _reported(5, number=2, trial={"number": 2}), _reported(70, number=2)]
+        self.reports[0] = {**REPORT, "settings": {"server": "http://x/", "networks": [{}]}}
+        self.asked = 0
+        self.log = iter(
+            [
+                [],
+                ["      0.100 I state: downloading (release 2)"],
+                ["     61.000 I restart"],
+                ["      0.000 I start: reset, board x, id 1"],
+                [],
+            ]
+        )
+
+    def say(self, command: str) -> None:
+        assert command == "update"
+
+    def lines(self, seconds: float) -> list[str]:
+        return next(self.log)
+
+    def report(self, other=None) -> dict:
+        self.asked += 1
+        if self.asked == 2:
+            other("      0.000 I start: for an update alone")
+            raise Mishap("The board says nothing.")
+        report = self.reports.pop(0)
+        return {"state": {"name": "x", "sentence": "X."}, **report}
+
+
+def test_a_board_that_answers_nobody_while_it_fetches_a_release_is_waited_for():
+    shown: list[str] = []
+    board: Any = OnAnErrand()
+    outcome = update.follow(board, shown.append)
+    assert (outcome.good, "Release 2" in outcome.text) == (True, True)
+    assert "in a life of its own: downloading (release 2)" in shown
 
 
 def test_samples_come_back_from_the_characters_that_a_board_sends():

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..flash.mishaps import Mishap
-from .line import Line
+from .line import LOG, Line
 
 _LOOK = 120.0  # s for the look to begin and end: a network may have to be joined first
 _DOWNLOAD = 900.0  # s without any progress
 _TRIAL = 180.0  # s from a restart to the confirmation
 _STEP = 2.0  # s between two questions
+_ALONE = "start: for an update alone"
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,26 @@ class Outcome:
 
     good: bool
     text: str
+
+
+class Errand:
+    """A life in which a board only fetches a release: it answers nobody, and its log says it all."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self.on = False
+        self.news = False  # since somebody looked
+
+    def hear(self, line: str) -> None:
+        """A line of the console."""
+        match = LOG.match(line)
+        text = match[4] if match else ""
+        if text.startswith("start: "):
+            self.on = text == _ALONE
+            self.news = True
+        elif self.on and text.startswith("state: "):
+            self.news = True
+            self._show(f"in a life of its own: {text[7:]}")
 
 
 class Follower:
@@ -86,10 +107,26 @@ def follow(
     line.say("update")
     end = now() + _LOOK
     seen: object = None
+    errand = Errand(show)
+
+    def hear(text: str) -> None:
+        errand.hear(text)
+        log(text)
+
     while now() < end:
         for text in line.lines(_STEP):
-            log(text)
-        report = line.report(log)
+            hear(text)
+        if errand.news:
+            errand.news = False
+            end = now() + _DOWNLOAD
+        if errand.on:
+            continue
+        try:
+            report = line.report(hear)
+        except Mishap:
+            if errand.on:
+                continue  # it has begun in the meantime
+            raise
         outcome = follower.see(report)
         if outcome:
             return outcome
