@@ -102,6 +102,16 @@ def heard(peer: Peer) -> list[Any]:
     return lines
 
 
+def test_without_memory_for_home_assistants_message_all_the_others_arrive(rig, broker, peer):
+    rig.call("new", {"broker": f"mqtt://127.0.0.1:{broker.port}"}, starving=True)
+    assert rig.call("until", "connected", 60000)
+    assert rig.call("drain", 60000)
+    told = [line["text"] for line in heard(peer)]
+    assert told.count("broker: no memory for what Home Assistant is told") == 1
+    assert peer.messages("status")[-1].json["id"] == "24ab"
+    rig.call("goodbye")
+
+
 def test_status_and_log_arrive_and_the_broker_is_told_when_the_device_goes(rig, broker, peer):
     rig.call("new", {"broker": f"mqtt://127.0.0.1:{broker.port}"})
     assert rig.call("until", "connected", 60000)

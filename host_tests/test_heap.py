@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import heapboard
+import mqtt
 import pytest
 from wholeboard import Server
 
-STAGES = ["after boot", "listening", "connected", "updating, at most", "on trial", "confirmed"]
+STAGES = [
+    "after boot",
+    "listening",
+    "connected",
+    "looking, at most",
+    "updating, at most",
+    "on trial",
+    "confirmed",
+]
 
 
 @pytest.fixture(params=["this build", "32 bits"])
@@ -34,17 +43,38 @@ def lived(tmp_path: Path, server: Server, areas: tuple[int, ...]) -> list[heapbo
 
 
 @pytest.mark.usefixtures("build")
-def test_the_device_boots_hears_joins_and_updates_itself_in_the_memory_that_it_is_allowed(
-    tmp_path: Path, server: Server
-) -> None:
-    assert [stage.name for stage in lived(tmp_path, server, heapboard.TODAY)] == STAGES
-
-
-@pytest.mark.xfail(
-    raises=AssertionError, reason="code alone takes more than an ESP32 has beside WiFi and TLS", strict=True
-)
-@pytest.mark.usefixtures("build")
 def test_the_device_boots_hears_joins_and_updates_itself_in_the_memory_of_an_esp32(
     tmp_path: Path, server: Server
 ) -> None:
-    lived(tmp_path, server, heapboard.BOARD)
+    assert [stage.name for stage in lived(tmp_path, server, heapboard.BOARD)] == STAGES
+
+
+@pytest.mark.usefixtures("build")
+def test_the_device_updates_itself_beside_all_its_rooms_where_there_is_memory_for_them(
+    tmp_path: Path, server: Server
+) -> None:
+    assert [stage.name for stage in lived(tmp_path, server, heapboard.LARGE)] == STAGES
+
+
+@pytest.mark.skipif(mqtt.MOSQUITTO is None, reason="mosquitto is not installed")
+@pytest.mark.usefixtures("build")
+def test_the_memory_of_an_esp32_is_enough_for_a_broker_too(tmp_path: Path, server: Server) -> None:
+    for name in ("board", "mosquitto"):
+        (tmp_path / name).mkdir()
+    broker = mqtt.Mosquitto(tmp_path / "mosquitto", "max_inflight_messages 0")
+    peer = mqtt.Peer(broker.port, "#")
+    board = heapboard.HeapBoard(tmp_path / "board", server)
+    try:
+        stages = list(board.broker_story(f"mqtt://127.0.0.1:{broker.port}"))
+    finally:
+        board.close()
+    assert len(stages) == 2
+    assert not [line for line in board.lines if "memory" in line]
+    peer.settled()
+    # Twice, for the broker has left for the look.
+    for topic in ("/status", "/config"):
+        assert len(peer.messages(topic)) >= 2
+    lines = [message.json["seq"] for message in peer.messages("/log")]
+    assert lines == list(range(len(lines))) and len(lines) > 10
+    peer.close()
+    broker.stop()

@@ -18,6 +18,7 @@ KEY = KEYS / "test-key-1.pem"
 HOME = {"ssid": "Home", "password": "correct-horse-9"}
 VFS = 232 * 4096
 
+ROOM = int(__import__("os").environ.get("ROOM", "0"))
 RESET, WATCHDOG = 75, 76
 _CAUSES = {RESET: 2, WATCHDOG: 3}  # machine.reset_cause() of the life that follows
 
@@ -36,6 +37,7 @@ class Board:
         self.worn = False  # every sector of the records' flash
         self.air: Sequence[dict[str, Any]] | None = air  # None: as it was
         self.rig: Rig | None = None
+        self.small = False  # whether its memory is: no PSRAM
         self.cause = 1  # machine.reset_cause() of the life that comes
         (folder / "vfs.bin").write_bytes(filesystem.image(files, VFS))
 
@@ -94,7 +96,7 @@ class Board:
     def _begin(self) -> None:
         # The board's memory, and beside it what the world around it takes.
         self.rig = Rig("life", heap="6M")
-        self.call("start", str(self.folder), self.cause, self.air, self.ntp)
+        self.call("start", str(self.folder), self.cause, self.air, self.ntp, small=self.small)
         if self.worn:
             self.call("wear", "lutin", list(range(8)))
         self.air = None

@@ -8,20 +8,49 @@ def start():
     global _device
     import gc
 
+    from . import rooms
+
+    large = rooms.large()
     # What stays for ever is laid down without gaps: modules leave a lot of garbage when they are loaded.
-    gc.threshold(16384)
+    gc.threshold(16384 if large else 2048)
     import asyncio
     import socket
     import sys
     import time
 
     from . import board
+
+    if not large and _errand(board):
+        from .errand import Errand
+
+        rooms.furnish()
+        one = Errand(board, time, socket.socket, socket.getaddrinfo, slot())
+        gc.threshold(4096)
+        asyncio.run(one.run())
     from .device import Device
 
+    if not large:
+        rooms.furnish()
     console = asyncio.StreamReader(sys.stdin.buffer)
     _device = Device(board, time, socket.socket, socket.getaddrinfo, console, slot(), load_application)
-    gc.threshold(-1)
+    gc.collect()
+    gc.threshold(-1 if large else 4096)
     asyncio.run(_device.run())
+
+
+def _errand(board):
+    """Whether the last life has ordered that this one be for a look alone; said once."""
+    from .log import Log
+    from .store import ERRAND, ORDERED, Store, StoreError
+
+    records = Store(board.settings_flash(), Log(lambda: 0, print, 2, 60, 256))
+    try:
+        if records.load(ERRAND) != ORDERED:
+            return False
+        records.save(ERRAND, b"")
+        return True
+    except StoreError:
+        return False  # it would be ordered for ever
 
 
 def slot():
@@ -70,9 +99,12 @@ def running():
 def status():
     """Print what the device is doing; for the REPL, after Ctrl-C too."""
     from .console import screen
+    from .rooms import leave
 
     if _device is None:
         print("not started: lutin.start()")
         return
     for line in screen(_device.report()):
         print(line)
+    screen = None  # it would keep the room
+    leave("console")

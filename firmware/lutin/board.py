@@ -82,7 +82,10 @@ def watchdog(ms):
 
 def deadline(ms):
     """Restart the chip after so many ms, whatever it does; in place of an earlier one."""
-    machine.Timer(0, mode=machine.Timer.ONE_SHOT, period=ms, callback=lambda _: machine.reset())
+    # By eval: a function of this module would keep all of it in memory for as long as the deadline
+    # stands, and it is the factory's module that sets it.
+    callback = eval("lambda _: reset()", {"reset": machine.reset})
+    machine.Timer(0, mode=machine.Timer.ONE_SHOT, period=ms, callback=callback)
 
 
 def no_deadline():

@@ -12,7 +12,6 @@ from micropython import const
 from .settings import LEDS, SettingsError
 from .store import StoreError
 
-_LINE = const(250)  # bytes of a command; no more than that waits in the board's serial port
 _MOST = const(6144)  # characters of settings on their way
 _HELP = (
     "status  what the device is doing\n"
@@ -175,28 +174,9 @@ class Console:
         # Not repeated: it may be the rest of a piece of settings, with a password in it.
         return ("unknown command", _HELP)
 
-    async def run(self, stream):
-        """Read commands from an asyncio stream of bytes until it ends, print the answers."""
-        line = bytearray()
-        while True:
-            # One at a time: for a whole line the port would wait, and the board with it.
-            byte = await stream.read(1)
-            if not byte:
-                return
-            if byte[0] in (10, 13):
-                for answer in self._read(line):
-                    print(answer)
-                line = bytearray()
-            elif len(line) <= _LINE:
-                line.extend(byte)
-
-    def _read(self, line):
-        if len(line) > _LINE:
-            return ("line-too-long: a command has at most %d characters" % _LINE,)
-        try:
-            return self.answer(str(line, "utf-8"))
-        except UnicodeError:
-            return self.answer("?")
+    def busy(self):
+        """Whether a part of new settings waits for the rest."""
+        return bool(self._put)
 
     def _keep(self, piece):
         """A piece of the settings to come; none: from the beginning."""

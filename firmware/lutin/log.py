@@ -1,4 +1,4 @@
-"""The log: a ring in RAM, the console, and whoever listens."""
+"""The log: a ring in RAM, the console, and who sends it on."""
 
 import struct
 from array import array
@@ -31,9 +31,9 @@ class Log:
         self._starts = array("H", bytes(2 * lines))  # of the lines, by number
         self._end = 0  # where the next one goes
         self._first = self._next = 0  # numbers
-        self._listeners = []
         self.mark = False  # what the lines from now on are marked with
-        self.lost = None  # called with each line that makes room for a newer one
+        self.heard = None  # called with each line
+        self.lost = None  # and with each that makes room for a newer one
 
     def info(self, text):
         """Something that went as it should."""
@@ -47,9 +47,9 @@ class Log:
         """Something that the owner has to know."""
         self.add(ERROR, text)
 
-    def listen(self, callback):
-        """Call callback(line) for each line from now on."""
-        self._listeners.append(callback)
+    def first(self):
+        """The number of the oldest line that is kept."""
+        return self._first
 
     def lines(self, since=0):
         """The kept lines with this number or a later one, oldest first."""
@@ -89,8 +89,8 @@ class Log:
         self._next += 1
         if self._console:
             self._console(show(line))
-        for callback in self._listeners:
-            callback(line)
+        if self.heard:
+            self.heard(line)
 
     def _place(self, size):
         """Where the next line of that size goes; older ones make room."""

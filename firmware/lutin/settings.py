@@ -1,24 +1,19 @@
-"""What can be set: validated, to and from bytes.
+"""What can be set: validated, to and from bytes; and what is kept of it.
 
 No Network or Settings with a wrong value can be made, whether it comes by light, from the console or
 out of the flash. A rule may be loosened later but never tightened: what was stored under the old
 rule would be refused, and an update would cost the device its network.
 
-Bytes: the version, then fields of type (1 byte), length (2 bytes, little endian) and value. A field
-of unknown type is skipped. A network is a field of fields.
+The rules themselves are in rules.py, which is in memory only while settings are made or changed.
 """
-
-import struct
 
 from micropython import const
 
+from . import store
+from .rooms import leave
+
 MAX_NETWORKS = const(8)
 LEDS = ("window", "always")  # Settings.led is an index: dark after the first minute, or never
-
-_VERSION = const(1)
-_MAX_SIZE = const(4080)  # what a record of the store has room for
-_NETWORK, _SERVER, _BROKER, _NAME, _LED, _CA, _CERT, _KEY = 1, 2, 3, 4, 5, 6, 7, 8
-_SSID, _PASSWORD, _STATIC, _PROXY = 1, 2, 3, 4  # fields of a network
 
 
 class SettingsError(Exception):
@@ -29,38 +24,9 @@ class Network:
     """A network's name, password ("": open), static address and proxy (None: none)."""
 
     def __init__(self, ssid, password="", static=None, proxy=None):
-        self.ssid = _text(ssid, 32, "network-name")
-        if not ssid:
-            raise SettingsError("network-name-missing")
-        self.password = _password(password)
-        self.static = None if static is None else _static(static)
-        self.proxy = None if proxy is None else _proxy(*proxy)
+        from .rules import network
 
-    def to_bytes(self):
-        """The fields of a network."""
-        out = _field(_SSID, self.ssid.encode()) + _field(_PASSWORD, self.password.encode())
-        if self.static:
-            out += _field(_STATIC, bytes([int(n) for quad in self.static for n in quad.split(".")]))
-        if self.proxy:
-            server, port, user, password = self.proxy
-            out += _field(_PROXY, struct.pack("<H", port) + "\0".join((server, user, password)).encode())
-        return out
-
-    @staticmethod
-    def from_bytes(data):
-        """The inverse of to_bytes; SettingsError for anything else."""
-        got = dict(_fields(data))
-        static = got.get(_STATIC)
-        if static is not None:
-            quads = [static[i : i + 4] for i in range(0, len(static), 4)]
-            static = [".".join([str(n) for n in quad]) for quad in quads]
-        proxy = None
-        if _PROXY in got:
-            texts = _decode(got[_PROXY][2:]).split("\0")
-            if len(texts) != 3:
-                raise SettingsError("settings-damaged")
-            proxy = (texts[0], struct.unpack("<H", got[_PROXY])[0], texts[1], texts[2])
-        return Network(_decode(got.get(_SSID, b"")), _decode(got.get(_PASSWORD, b"")), static, proxy)
+        self.ssid, self.password, self.static, self.proxy = network(ssid, password, static, proxy)
 
     def public(self):
         """For people and reports."""
@@ -75,80 +41,32 @@ class Settings:
     """All that can be set. Settings() is a device that knows nothing."""
 
     def __init__(self, networks=(), server="", broker="", name="", led=0, ca=b"", cert=b"", key=b""):
-        self.networks = list(networks)  # in order of preference
-        if len(self.networks) > MAX_NETWORKS:
-            raise SettingsError("too-many-networks")
-        if len({network.ssid for network in self.networks}) < len(self.networks):
-            raise SettingsError("network-twice")
-        self.server = _url(server, ("http", "https"), "server")
-        self.broker = _url(broker, ("mqtt", "mqtts"), "broker")
-        self.name = _text(name, 32, "device-name")
-        if led not in range(len(LEDS)):
-            raise SettingsError("led-invalid")
-        self.led = led
-        self.ca = _der(ca, "ca")  # who signs the servers' certificates; b"": TLS only encrypts
-        self.cert = _der(cert, "cert")  # who we are to the broker, b"": it does not matter;
-        self.key = _der(key, "key")  # and what proves it
-        if bool(cert) != bool(key):
-            raise SettingsError("cert-or-key-missing")
+        from .rules import settings
+
+        checked = settings(list(networks), server, broker, name, led, ca, cert, key)
+        self.networks, self.server, self.broker, self.name = checked[:4]  # networks: the best first
+        # ca: who signs the servers' certificates, b"": TLS only encrypts. cert: who we are to the
+        # broker, b"": it does not matter; and key: what proves it.
+        self.led, self.ca, self.cert, self.key = checked[4:]
 
     def apply(self, packet):
         """New Settings: these, changed as a packet's dict says."""
-        if packet.get("clear"):
-            # Doing half of it would mean guessing which half was meant.
-            if any(key not in ("clear", "checked") for key in packet):
-                raise SettingsError("clear-not-alone")
-            return Settings()
-        networks = self.networks
-        if "ssid" in packet:
-            proxy = packet.get("proxy")
-            if proxy is not None:
-                proxy = [proxy.get(key, "") for key in ("server", "port", "user", "password")]
-            network = Network(packet["ssid"], packet.get("password", ""), packet.get("static"), proxy)
-            kept = networks if packet.get("add") else ()
-            networks = [network] + [other for other in kept if other.ssid != network.ssid]
-        elif any(key in packet for key in ("password", "static", "proxy", "add")):
-            raise SettingsError("network-name-missing")
-        texts = [packet.get(key, getattr(self, key)) for key in ("server", "broker", "name")]
-        if ("cert" in packet) != ("key" in packet):
-            raise SettingsError("cert-or-key-missing")
-        ca, cert, key = [packet.get(key, getattr(self, key)) for key in ("ca", "cert", "key")]
-        led = packet.get("led", self.led)
-        new = Settings(networks[:MAX_NETWORKS], *texts, led=led, ca=ca, cert=cert, key=key)
-        if len(new.to_bytes()) > _MAX_SIZE:
-            raise SettingsError("settings-too-large")
-        return new
+        from .rules import apply
+
+        return apply(self, packet)
 
     def to_bytes(self):
         """What the store keeps."""
-        out = bytes([_VERSION])
-        for network in self.networks:
-            out += _field(_NETWORK, network.to_bytes())
-        for kind, text in ((_SERVER, self.server), (_BROKER, self.broker), (_NAME, self.name)):
-            out += _field(kind, text.encode())
-        out += _field(_LED, bytes([self.led]))
-        for kind, der in ((_CA, self.ca), (_CERT, self.cert), (_KEY, self.key)):
-            if der:
-                out += _field(kind, der)
-        return out
+        from .rules import to_bytes
+
+        return to_bytes(self)
 
     @staticmethod
     def from_bytes(data):
         """The inverse of to_bytes; SettingsError for anything else."""
-        if not data or len(data) > _MAX_SIZE:
-            raise SettingsError("settings-damaged")
-        if data[0] != _VERSION:
-            raise SettingsError("settings-version-unknown")
-        got = {}
-        networks = []
-        for kind, value in _fields(data[1:]):
-            got[kind] = value
-            if kind == _NETWORK:
-                networks.append(Network.from_bytes(value))
-        texts = [_decode(got.get(kind, b"")) for kind in (_SERVER, _BROKER, _NAME)]
-        led = int.from_bytes(got.get(_LED, b""), "little")
-        ca, cert, key = [got.get(kind, b"") for kind in (_CA, _CERT, _KEY)]
-        return Settings(networks, *texts, led=led, ca=ca, cert=cert, key=key)
+        from .rules import from_bytes
+
+        return from_bytes(data)
 
     def public(self):
         """For console and page: everything, but passwords only as there or not there."""
@@ -163,9 +81,55 @@ class Settings:
         }
 
 
+class Keeper:
+    """The settings that are in force, and those in the store."""
+
+    def __init__(self, records):
+        self._store = records
+        self.generation = 0  # of the stored ones
+        self.now = Settings()  # that are in force
+
+    def load(self):
+        """Put those that are stored in force; none where that fails, with a StoreError or SettingsError."""
+        try:
+            self._store.repair()
+            data = self._store.load(store.SETTINGS)
+            self._look_up_generation()
+            if data is not None:
+                self.now = Settings.from_bytes(data)
+        finally:
+            leave("rules")
+
+    def take(self, packet):
+        """Store what a packet changes, read it back: (what was read, whether it was there before)."""
+        try:
+            data = self.now.apply(packet).to_bytes()
+            same = self._store.load(store.SETTINGS) == data
+            if not same:
+                self._store.save(store.SETTINGS, data)
+            stored = Settings.from_bytes(self._store.load(store.SETTINGS))
+        finally:
+            leave("rules")
+        self._look_up_generation()
+        return stored, same
+
+    def none(self):
+        """The settings of a device that knows nothing."""
+        try:
+            return Settings()
+        finally:
+            leave("rules")
+
+    def _look_up_generation(self):
+        """Once after each change: it reads the whole flash."""
+        for _, key, generation, state in self._store.map():
+            if key == store.SETTINGS and state == store.LIVE:
+                self.generation = generation
+
+
 def masked(url):
     """The URL as people may see it: of user:password@ only the user is left."""
-    scheme, user, host, rest = _split(url)
+    scheme, user, host, rest = split(url)
     if user:
         # A user without a password is often a token.
         name, colon, _ = user.partition(":")
@@ -173,133 +137,9 @@ def masked(url):
     return scheme + user + host + rest
 
 
-def _field(kind, value):
-    return struct.pack("<BH", kind, len(value)) + value
-
-
-def _fields(data):
-    """Yield (type, value) of each field."""
-    at = 0
-    while at < len(data):
-        if len(data) - at < 3:
-            raise SettingsError("settings-damaged")
-        kind, size = struct.unpack_from("<BH", data, at)
-        at += 3 + size
-        if at > len(data):
-            raise SettingsError("settings-damaged")
-        yield kind, data[at - size : at]
-
-
-def _decode(data):
-    try:
-        return str(data, "utf-8")
-    except UnicodeError:
-        raise SettingsError("settings-damaged") from None
-
-
-def _text(text, limit, what):
-    """Text of at most `limit` bytes in UTF-8, without control characters."""
-    if not isinstance(text, str):
-        raise SettingsError(what + "-invalid")
-    size = len(text.encode())
-    if size > limit:
-        raise SettingsError(what + "-too-long")
-    for c in text:
-        n = ord(c)
-        # MicroPython decodes what other programs refuse: half surrogates, longer forms than needed.
-        if n < 32 or 127 <= n < 160 or 0xD800 <= n < 0xE000 or n > 0x10FFFF:
-            raise SettingsError(what + "-invalid")
-        size -= 1 + (n > 0x7F) + (n > 0x7FF) + (n > 0xFFFF)
-    if size:
-        raise SettingsError(what + "-invalid")
-    return text
-
-
-def _password(text):
-    size = len(_text(text, 64, "password").encode())
-    if 0 < size < 8:
-        raise SettingsError("password-too-short")
-    if size == 64 and not all(c in "0123456789abcdefABCDEF" for c in text):
-        raise SettingsError("password-not-hex")
-    return text
-
-
-def _quad(text, what):
-    """A dotted quad as a number."""
-    parts = text.split(".") if isinstance(text, str) and len(text) < 16 else ()
-    value = 0
-    for part in parts:
-        # 010 is ten to some and eight to others.
-        if not part.isdigit() or int(part) > 255 or part != str(int(part)):
-            raise SettingsError(what + "-invalid")
-        value = value << 8 | int(part)
-    if len(parts) != 4:
-        raise SettingsError(what + "-invalid")
-    return value
-
-
-def _is_one_host(number):
-    return 1 <= number >> 24 < 224 and number >> 24 != 127
-
-
-def _static(quads):
-    """(address, netmask, gateway, DNS 1 and perhaps DNS 2) with which a device can be reached."""
-    if not isinstance(quads, (list, tuple)) or not 4 <= len(quads) <= 5:
-        raise SettingsError("static-address-incomplete")
-    names = ("address", "netmask", "gateway", "dns", "dns")
-    numbers = [_quad(quads[i], names[i]) for i in range(len(quads))]
-    address, mask, gateway = numbers[:3]
-    hosts = mask ^ 0xFFFFFFFF
-    # Ones, then zeros, with room for at least the device and its gateway: /8 to /30.
-    if hosts & (hosts + 1) or not 3 <= hosts <= 0xFFFFFF:
-        raise SettingsError("netmask-invalid")
-    for number, what in ((address, "address"), (gateway, "gateway")):
-        if not _is_one_host(number) or number & hosts in (0, hosts):
-            raise SettingsError(what + "-invalid")
-    # 0.0.0.0 is how senders say that there is none.
-    if not all(number == 0 or _is_one_host(number) for number in numbers[3:]):
-        raise SettingsError("dns-invalid")
-    if (address ^ gateway) & mask:
-        raise SettingsError("gateway-not-in-network")
-    if address == gateway:
-        raise SettingsError("gateway-is-address")
-    return tuple(quads)
-
-
-def _is_name(host):
-    return bool(host.strip("-._")) and all(c.isalpha() or c.isdigit() or c in "-._" for c in host)
-
-
-def _proxy(server, port, user="", password=""):
-    if not (_is_name(_text(server, 128, "proxy")) and isinstance(port, int) and 0 < port < 65536):
-        raise SettingsError("proxy-invalid")
-    return server, port, _text(user, 64, "proxy-user"), _text(password, 64, "proxy-password")
-
-
-def _der(der, what):
-    """The outside of a certificate or key in DER; what is in it is looked at when it is used."""
-    if der and not (der[0] == 0x30 and 64 <= len(der) <= 2048):
-        raise SettingsError(what + "-invalid")
-    return bytes(der)
-
-
-def _split(url):
+def split(url):
     """("https://", "user:password", "host:port", "/path") of a URL."""
     scheme, mark, rest = url.partition("://")
     end = min([rest.find(c) for c in "/?#" if c in rest] + [len(rest)])
     user, _, host = rest[:end].rpartition("@")
     return scheme + mark, user, host, rest[end:]
-
-
-def _url(url, schemes, what):
-    """A URL with a host, its scheme in lower case; or "", no URL."""
-    if not _text(url, 255, what):
-        return ""
-    scheme, _, host, rest = _split(url)
-    host, colon, port = host.partition(":")
-    good = scheme.lower() in [name + "://" for name in schemes] and _is_name(host)
-    good = good and (not colon or (port.isdigit() and 0 < int(port) < 65536))
-    # An @ further on is a password with a slash in it: "host" would be its first half.
-    if not good or "@" in rest or any(not 32 < ord(c) < 127 for c in url):
-        raise SettingsError(what + "-invalid")
-    return scheme.lower() + url[len(scheme) :]

@@ -21,6 +21,9 @@ from micropython import const
 SETTINGS = const(1)
 BOOT = const(2)
 APPLICATION = const(3)
+POLICY = const(4)  # update/policy.py
+ERRAND = const(5)  # errand.py:
+ORDERED, DONE = b"\1", b"\2"
 
 # States of a sector
 LIVE = "live"  # the newest whole record of its key
@@ -35,7 +38,9 @@ _VERSION = const(1)
 _CHUNK = const(256)
 _UNREAD = const(-1)  # "key" of a sector that cannot be read
 _LEAP = const(65536)  # more saves than a board is likely to see
-_COUNT, _BLOCK, _ERASE = 4, 5, 6  # ioctl
+_COUNT = const(4)  # of ioctl
+_BLOCK = const(5)
+_ERASE = const(6)
 
 
 class StoreError(Exception):

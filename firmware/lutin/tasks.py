@@ -5,7 +5,7 @@ from asyncio import core  # type: ignore (the stubs do not know it)
 
 from micropython import const
 
-from .net import Failure
+from .states import Failure
 
 _MOST = const(32)  # tasks at a time; each takes some 300 bytes
 _STEP = const(10000)  # ms that the whole board may be held up

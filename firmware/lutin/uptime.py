@@ -1,4 +1,8 @@
-"""Milliseconds since start that never wrap, out of ticks that do."""
+"""Time since power-on: in milliseconds that never wrap, and as a minute in which somebody may be there."""
+
+from micropython import const
+
+_MINUTE = const(60000)  # ms
 
 
 class Uptime:
@@ -15,3 +19,21 @@ class Uptime:
         self._ms += self._clock.ticks_diff(now, self._last)
         self._last = now
         return self._ms
+
+
+class Window:
+    """Open for a minute after power-on, each first attempt to connect, and a press of the button."""
+
+    def __init__(self, uptime):
+        # uptime: callable, ms since start, never wrapping
+        self._uptime = uptime
+        self._until = 0
+        self.renew()
+
+    def renew(self):
+        """A minute from now on; what was open for longer stays so."""
+        self._until = max(self._until, self._uptime() + _MINUTE)
+
+    def open(self):
+        """Whether it is open now."""
+        return self._uptime() < self._until

@@ -1,6 +1,7 @@
 """The MicroPython end of host_tests/unixport.py: calls functions of one rig module."""
 
 import binascii
+import gc
 import io
 import json
 import sys
@@ -8,6 +9,8 @@ import sys
 from sim import loop
 
 loop.install()
+
+_RESERVE = 6144  # bytes
 
 
 def _plain(value):
@@ -33,16 +36,28 @@ def _bytes(value):
 
 
 def main():
+    # Questions and answers need memory too, beside a firmware that may have taken all there is.
+    reserve = [bytearray(_RESERVE + 2048)]
     rig = __import__(sys.argv[1])
     while True:
+        reserve.clear()
         line = sys.stdin.readline()
         if not line:
             return
         ask = json.loads(line)
+        gc.collect()
+        try:
+            reserve.append(bytearray(_RESERVE))
+        except MemoryError:
+            pass
         try:
             function = getattr(rig, ask["call"])
-            answer = {"ok": _plain(function(*_bytes(ask["args"]), **_bytes(ask["kwargs"])))}
+            got = function(*_bytes(ask["args"]), **_bytes(ask["kwargs"]))
+            function = None
+            reserve.clear()
+            answer = {"ok": _plain(got)}
         except BaseException as e:  # SystemExit and the flash's PowerCut are answers too
+            reserve.clear()
             trace = io.StringIO()
             sys.print_exception(e, trace)
             answer = {"error": type(e).__name__, "text": str(e), "trace": trace.getvalue()}

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import io
+import json
 import os
 import random
 import socket
@@ -10,11 +11,12 @@ import time
 
 import lutin.broker.broker as room
 import network
+from lutin.broker import homeassistant, status
 from lutin.broker.mdns import Finder, Found
 from lutin.log import Log
-from lutin.net import Dialler, Failure
+from lutin.net import Dialler
 from lutin.settings import Settings
-from lutin.states import name
+from lutin.states import Failure, name
 from lutin.uptime import Uptime
 from sim import clock, world
 from sim.airspace import Airspace
@@ -34,13 +36,34 @@ class _Commands:
         return "command"
 
 
+def _no_memory(report):
+    raise MemoryError
+
+
+class _Config:
+    topic = "homeassistant/device/lutin-24ab/config"
+
+    def __init__(self, report):
+        pass
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        yield b"{"
+        yield b"}"
+
+
 def _report():
     state = {"number": 17, "name": "connected", "sentence": "Connected.", "detail": ""}
     return {"id": "24ab", "state": state, "uptime": clock.now_us() // 1000000}
 
 
-def new(settings, seed=1, new_socket=None, resolve=None):
-    """A board's broker, in its network, with these settings; it is told of the network by join()."""
+def new(settings, seed=1, new_socket=None, resolve=None, starving=False):
+    """A board's broker, in its network, with these settings; it is told of the network by join().
+
+    starving: it has no memory for Home Assistant's message.
+    """
     global _one, _log, _task
     clock.virtual()
     clock._hooks.clear()
@@ -58,9 +81,9 @@ def new(settings, seed=1, new_socket=None, resolve=None):
     wlan.active(True)
     wlan.connect("Home", "secret12")
     clock.advance(5_000_000)
-    room.status = lambda report: report
-    room.key = lambda report: 0
-    room.homeassistant.config = lambda report: ("homeassistant/device/lutin-24ab/config", b"{}")
+    status.message = lambda report: [json.dumps(report).encode()]
+    status.key = lambda report: 0
+    homeassistant.Config = _no_memory if starving else _Config
     uptime = Uptime(time)
     _log = Log(uptime)
     resolve = resolve or socket.getaddrinfo
@@ -74,10 +97,10 @@ def new(settings, seed=1, new_socket=None, resolve=None):
         _log,
         random.random,
         _report,
-        _Commands(),
+        _Commands().obey,
+        {"x": _hear},
         lambda state, detail, news: _told.append([clock.now_us() // 1000, name(state), detail, news]),
     )
-    _one.on("x", _hear)
     _one.settings = Settings().apply(settings)
     _task = asyncio.create_task(_one.run())
     join(True)

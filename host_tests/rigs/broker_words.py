@@ -1,12 +1,12 @@
 """Rig for what the board says to the broker and takes from it: status, Home Assistant's message, commands."""
 
 import gc
-import json
 
 import device
 from lutin import states
-from lutin.broker import homeassistant, status
+from lutin.broker import status
 from lutin.broker.commands import Commands
+from lutin.broker.homeassistant import Config
 from lutin.settings import Settings
 
 _done = []
@@ -29,8 +29,10 @@ def said(report):
 
 
 def _said(report):
-    topic, config = homeassistant.config(report)
-    return {"status": json.dumps(status.status(report)).encode(), "topic": topic, "config": config}
+    message = Config(report)
+    config = b"".join([bytes(piece) for piece in message])
+    assert len(config) == len(message)
+    return {"status": b"".join(status.message(report)), "topic": message.topic, "config": config}
 
 
 def names():
@@ -60,17 +62,17 @@ def live(settings, ms):
 
 
 def room(report):
-    """Bytes of heap that the two messages take while they are made, the larger first."""
+    """Bytes of heap that the two messages take at most while they go out: Home Assistant's, status."""
     report = _decoded(report)
     taken = []
-    for make in (homeassistant.config, lambda one: json.dumps(status.status(one)).encode()):
-        make(report)
+    for make in (Config, status.message):
         gc.collect()
-        free = gc.mem_free()
-        gc.disable()
-        make(report)
-        taken.append(free - gc.mem_free())
-        gc.enable()
+        before = gc.mem_alloc()
+        most = 0
+        for _ in make(report):
+            gc.collect()
+            most = max(most, gc.mem_alloc() - before)
+        taken.append(most)
     return taken
 
 

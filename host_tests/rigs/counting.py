@@ -49,7 +49,8 @@ def sampling(samples):
         def read(self):
             return 0
 
-    listener = Listener(Nothing(), Sensor().read, Clock(), None, None, None)
+    listener = Listener(None, None, Sensor().read, Clock(), None, None, None)
+    listener._feed = Nothing().feed
     burst = listener._burst
     before = bytecodes.count()
     burst(samples)

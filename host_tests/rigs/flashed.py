@@ -6,9 +6,9 @@ import life
 from life import *  # noqa: F403
 
 
-def start(*args):
+def start(*args, **more):
     """Power on, as in life.py; the desk's pins do not stand in for the board's."""
-    life.start(*args)
+    life.start(*args, **more)
     sys.modules.pop("pins", None)
     sys.path.insert(0, "/")
     import pins

@@ -23,6 +23,7 @@ _most = 0  # in use inside, at worst
 def prepare(folder, levels, fps, seconds):
     """Power on, with a packet of light that begins `seconds` after that; ms at which it has ended."""
     life.start(folder)
+    life._spare[0] = 0  # inside the fence, it would be the firmware's
     world.watchers.clear()  # nobody notes what the light shows: that would grow
     for name in ("esp32", "machine", "neopixel", "network", "ntptime", "socket"):
         __import__(name)

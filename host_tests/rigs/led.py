@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lutin import led, log, states, uptime, window
+from lutin import led, log, states, uptime
 from sim import clock
 
 
@@ -83,7 +83,7 @@ def opened(renewals, until):
     import time
 
     up = uptime.Uptime(time)
-    w = window.Window(up)
+    w = uptime.Window(up)
     out = []
     for second in range(until):
         if second in renewals:
@@ -122,7 +122,7 @@ def ring(texts, size, since):
     """The lines that a log keeps, and what its listener heard."""
     heard = []
     book = log.Log(lambda: 1234567, None, size, 20)
-    book.listen(lambda line: heard.append(line[0]))
+    book.heard = lambda line: heard.append(line[0])
     for text in texts:
         book.warn(text)
     return (

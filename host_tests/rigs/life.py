@@ -5,12 +5,13 @@ board's own filesystem, and so does everything that they import.
 """
 
 import asyncio
+import gc as _gc
 import socket
 import sys
 
 import device
 import power_on
-from device import alive, collecting, console, leds, lines, now_ms, press  # noqa: F401 (functions of this rig)
+from device import add_ap, alive, collecting, console, leds, lines, now_ms, press  # noqa: F401 (functions of this rig)
 from sim import clock, state, world
 from sim.nor import PowerCut
 
@@ -18,6 +19,7 @@ _pages = [0]
 _sent = []
 _cut = [None]  # the flash at which power goes
 _ballast = []  # for this rig's own answers, beside a firmware that has taken all there is
+_spare = [16384]  # bytes of it
 _limit = [0]  # µs at which the loop is left
 
 
@@ -25,8 +27,11 @@ class _Enough(SystemExit):
     """The time asked for is over: no end of the life."""
 
 
-def start(folder, cause=1, aps=None, ntp=None, seed=1, light=()):
-    """Power on; nothing runs yet. aps: the air from now on, else as it was; ntp: s since 1970 or None."""
+def start(folder, cause=1, aps=None, ntp=None, seed=1, light=(), small=False):
+    """Power on; nothing runs yet. aps: the air from now on, else as it was; ntp: s since 1970 or None.
+
+    small: the firmware finds as little memory as on a board without PSRAM.
+    """
     import random
 
     random.seed(seed)
@@ -45,6 +50,33 @@ def start(folder, cause=1, aps=None, ntp=None, seed=1, light=()):
     _pause_in_the_loop()
     _count_pages()
     power_on.mount()
+    if small:
+        sys.modules["gc"] = _LittleMemory()
+
+
+class _LittleMemory:
+    """In place of gc, what a board without PSRAM would say; the collector works when this rig's memory is full."""
+
+    free = 100000
+
+    def __getattr__(self, name):
+        return getattr(_gc, name)
+
+    def mem_free(self):
+        return self.free
+
+    def threshold(self, size):
+        pass
+
+
+def memory(free):
+    """What a board without PSRAM says of it from now on."""
+    _LittleMemory.free = free
+
+
+def loaded():
+    """The modules of lutin that are in memory."""
+    return sorted(name[6:] for name in sys.modules if name.startswith("lutin."))
 
 
 def _pause_in_the_loop():
@@ -83,7 +115,7 @@ def run(ms):
 def _live(ms, go):
     _limit[0] = clock.now_us() + ms * 1000
     try:
-        _ballast.append(bytearray(16384))
+        _ballast.append(bytearray(_spare[0]))
     except MemoryError:
         pass
     try:
@@ -94,6 +126,14 @@ def _live(ms, go):
         end = e.args[0] if e.args else 0
     except PowerCut:
         end = "power cut"
+    except MemoryError as e:
+        # Not even main.py could go on: MicroPython's prompt, until the watchdog restarts the board.
+        import machine
+
+        if machine.WDT._timeout is None:
+            raise
+        sys.print_exception(e)
+        end = machine.EXIT_WATCHDOG
     finally:
         _ballast.clear()
     if "lutin" in sys.modules:
@@ -174,10 +214,8 @@ def _count_pages():
 
 
 def heap_used():
-    import gc
-
-    gc.collect()
-    return gc.mem_alloc()
+    _gc.collect()
+    return _gc.mem_alloc()
 
 
 def garble(path):
@@ -253,3 +291,15 @@ def remove_tree(path):
         one = path + "/" + entry[0]
         remove_tree(one) if entry[1] == 0x4000 else os.remove(one)
     os.rmdir(path)
+
+
+class _Starved:
+    """A module for which there is no memory."""
+
+    def __getattr__(self, name):
+        raise MemoryError
+
+
+def starve(module):
+    """The next time that somebody wants this module, there is no memory for it."""
+    sys.modules[module] = _Starved()

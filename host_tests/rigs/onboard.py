@@ -116,7 +116,7 @@ def settings(packet):
 
 def verify(modulus, signature, digest):
     """[whether it is good, ms]"""
-    from lutin.update import signature as one
+    from lutin.update import envelope as one
 
     start = time.ticks_ms()
     good = one.verify(modulus, signature, digest)
@@ -167,7 +167,8 @@ def sampling(seconds):
     read = board.light_sensor()
     seen = [65535, 0]
 
-    listener = Listener(Receiver(), read, time, None, None, None)
+    listener = Listener(None, None, read, time, None, None, None)
+    listener._feed = Receiver().feed
     gc.collect()
     gc.disable()
     start = time.ticks_ms()
@@ -205,6 +206,7 @@ def partitions():
 def choose(whole, home, trial, boots):
     """The slot that boot.py's rules choose among those that are whole. The board's own record is not asked."""
     from lutin.update import record as rules
+    from lutin.update import start
 
     record = rules.Record()
     record.home = rules.SLOTS.index(home)
@@ -212,7 +214,7 @@ def choose(whole, home, trial, boots):
     record.boots = boots
     record.trial_number = 7
     record = rules.from_bytes(record.to_bytes())
-    return rules.start(record, whole)[0]
+    return start.attempt(record, whole)[0]
 
 
 def files():

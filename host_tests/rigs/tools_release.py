@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import os
 
-from lutin.update import release as releases
+from lutin.states import Failure
+from lutin.update import own
 from lutin.update.base import Base
-from lutin.update.failure import Failure
+from lutin.update.offer import Listing
 from lutin.update.slots import Slots
 
 _BLOCK = 4096
@@ -83,15 +84,15 @@ def write(path, data):
 
 def read(path, keys, board):
     """What the device says of a release.json: [number, files], or the failure's name."""
+    listing = Listing(path + ".list")
     try:
-        release = asyncio.run(releases.read(path, keys, "lutin", board))
-        return [
-            release.number,
-            [list(entry) for entry in releases.files(path)],
-            len(list(releases.pieces(path))),
-        ]
+        with listing:
+            release = asyncio.run(own.read(path, keys, "lutin", board, listing))
+        return [release.number, [list(entry) for entry in listing.files()], len(list(listing.pieces()))]
     except Failure as e:
         return e.name
+    finally:
+        os.remove(path + ".list")
 
 
 class _Partition:

@@ -35,10 +35,10 @@ class _Server:
         self.updater = None
 
     async def get(self, url, sink, most, offset=0, etag=None, before=None, **_):
-        from lutin.update.failure import Failure
+        from lutin.states import Failure
 
         before()
-        if etag and self.updater._trial.pending():
+        if etag and self.updater.trial.pending():
             raise AssertionError("a 304, which anybody can say, would decide over a trial")
         await asyncio.sleep_ms(0)
         if not self.reachable:
@@ -172,6 +172,7 @@ def story(offered, bad=(), unreachable=(), cut=None, torn="middle", most=14):
 def _live(offered, bad, unreachable, cause):
     """One life: (number that ran, whether it stays so)."""
     from lutin import board
+    from lutin.doors import NoApplication
     from lutin.log import Log
     from lutin.settings import Settings
     from lutin.store import Store
@@ -199,26 +200,28 @@ def _live(offered, bad, unreachable, cause):
     def uptime():
         return clock.now_us() // 1000
 
-    async def not_asked(number):
-        return 0
+    async def alone(begins):
+        pass
 
     restart = asyncio.Event()
     policy = Policy(records, uptime, log, lambda: 0.5, board.now)
     server = _Server(offered, number not in unreachable)
     said = []
+    trial = Trial(board, records, log)
     updater = Updater(
         board,
         slot,
-        Trial(board, records, log),
+        trial,
         policy,
-        server,
-        Slots("", log),
+        lambda: server,
+        lambda: Slots("", log),
         uptime,
         log,
         lambda state, detail: said.append(state),
         restart.set,
-        lambda: True,
-        not_asked,
+        NoApplication(trial),
+        alone,
+        False,
     )
 
     server.updater = updater

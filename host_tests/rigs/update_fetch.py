@@ -9,10 +9,10 @@ import time
 
 import lockstep as _lockstep
 import network
-from lutin.states import name
-from lutin.update.failure import Failure, state_of
+from lutin.states import Failure, name
 from lutin.update.fetch import Fetcher
-from lutin.update.url import follow, split
+from lutin.update.link import follow, split
+from lutin.update.policy import state_of
 from sim import clock, world
 from sim.airspace import Airspace
 

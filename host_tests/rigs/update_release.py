@@ -4,13 +4,17 @@ import asyncio
 import gc
 import hashlib
 import io
+import os
 import time
 
+from lutin.states import Failure
 from lutin.states import name as state_name
-from lutin.update import base64, envelope, release, signature
-from lutin.update import payload as contents
-from lutin.update.failure import Failure, state_of
+from lutin.update import envelope, offer, own, release
+from lutin.update.offer import Listing
+from lutin.update.policy import state_of
 from lutin.update.tokens import Reader
+
+_verify = envelope.verify
 
 STATE_FIELDS = ("number", "version", "oldest", "boards", "expires", "keys", "count", "size")
 
@@ -123,7 +127,7 @@ def base64_string(document, step):
     reader = Reader(_source(document, step), "not-good", 65536, 10)
     try:
         reader.open()
-        source = base64.Base64(reader)
+        source = envelope.Base64(reader)
         found = bytearray()
         buf = bytearray(256)
         count = source.readinto(buf)
@@ -138,7 +142,7 @@ def base64_string(document, step):
 
 def base64_whole(text):
     """The same in one."""
-    return base64.decode(text)
+    return envelope.decode(text)
 
 
 # ---- signatures
@@ -146,27 +150,27 @@ def base64_whole(text):
 
 def verify(modulus, sig, digest):
     """Whether it is good, always as one of two words."""
-    found = signature.verify(modulus, sig, digest)
+    found = envelope.verify(modulus, sig, digest)
     return "good" if found is True else "bad" if found is False else repr(found)
 
 
 def key_id(modulus):
     """Its name."""
-    return signature.key_id(modulus)
+    return envelope.key_id(modulus)
 
 
 # ---- releases
 
 
 class _Counted:
-    """signature.verify, counted."""
+    """envelope.verify, counted."""
 
     def __init__(self):
         self.calls = 0
 
     def __call__(self, *args):
         self.calls += 1
-        return signature.verify(*args)
+        return _verify(*args)
 
 
 def _run(coroutine):
@@ -184,25 +188,28 @@ def _dump(found):
 def check(path, keys, product="lutin", board="unix", lists=False):
     """The release, or the refusal; and how many signatures were tried. lists: its files and pieces too."""
     envelope.verify = counted = _Counted()
+    listing = Listing(path + ".list")
     try:
-        about = _dump(_run(release.read(path, keys, product, board)))
+        with listing:
+            about = _dump(_run(own.read(path, keys, product, board, listing)))
         if lists:
-            about["files"] = list(release.files(path))
-            about["pieces"] = list(release.pieces(path))
+            about["files"] = list(listing.files())
+            about["pieces"] = list(listing.pieces())
     except Failure as e:
         about = _refusal(e)
     finally:
-        envelope.verify = signature.verify
+        envelope.verify = _verify
+        os.remove(path + ".list")
     about["tried"] = counted.calls
     return about
 
 
 def payload(document):
     """The rules of the payload alone, where the envelope's size is no limit; the release or the refusal."""
-    found = contents.Release()
+    found = offer.Release()
     reader = Reader(_source(document, 256), "payload-malformed", 1 << 20, 1 << 20)
     try:
-        for _ in contents.entries(reader, found, "lutin", "unix"):
+        for _ in release.entries(reader, found, "lutin", "unix"):
             pass
         return _dump(found)
     except Failure as e:
@@ -211,11 +218,11 @@ def payload(document):
 
 def allow(number, expires, *args):
     """ "" or the name."""
-    found = release.Release()
+    found = offer.Release()
     found.number = number
     found.expires = expires
     try:
-        release.allow(found, *args)
+        offer.allow(found, *args)
         return ""
     except Failure as e:
         return e.name
@@ -243,11 +250,11 @@ class _Watched:
 
 def _watch(tell, work):
     """work() with every file of release.py watched."""
-    release.open = lambda path, mode: _Watched(path, tell)
+    envelope.open = lambda path, mode: _Watched(path, tell)
     try:
         return work()
     finally:
-        del release.open
+        del envelope.open
 
 
 def gives_way(path, keys):
@@ -268,7 +275,7 @@ def gives_way(path, keys):
     async def main():
         task = asyncio.create_task(other())
         try:
-            await release.read(path, keys, "lutin", "unix")
+            await own.read(path, keys, "lutin", "unix")
         except Failure:
             pass
         task.cancel()
@@ -286,7 +293,7 @@ def heap(path, keys):
         peak[0] = max(peak[0], gc.mem_alloc())
 
     async def main():
-        return await release.read(path, keys, "lutin", "unix")
+        return await own.read(path, keys, "lutin", "unix")
 
     # The loop itself, and what is made only once.
     found = _run(main())
@@ -302,12 +309,16 @@ def heap(path, keys):
     before = gc.mem_alloc()
     peak[0] = 0
 
-    def walk():
-        for _ in release.files(path):
-            look()
-
-    _watch(look, walk)
+    listing = Listing(path + ".list")
+    with listing:
+        _run(own.read(path, keys, "lutin", "unix", listing))
+    gc.collect()
+    before = gc.mem_alloc()
+    peak[0] = 0
+    for _ in listing.files():
+        look()
     listed = peak[0] - before
+    os.remove(path + ".list")
     return checked, kept, listed, found
 
 
@@ -316,7 +327,7 @@ def churn(path, keys):
     gc.collect()
     gc.disable()
     before = gc.mem_alloc()
-    _run(release.read(path, keys, "lutin", "unix"))
+    _run(own.read(path, keys, "lutin", "unix"))
     made = gc.mem_alloc() - before
     gc.enable()
     return made
@@ -327,13 +338,17 @@ def ratio(path, keys, digest, sig):
     with open(path, "rb") as file:
         data = file.read()
     out = []
+    listing = Listing(path + ".list")
+    with listing:
+        _run(own.read(path, keys, "lutin", "unix", listing))
     for work in (
-        lambda: _run(release.read(path, keys, "lutin", "unix")),
-        lambda: signature.verify(keys[0], sig, digest),
-        lambda: len(list(release.files(path))),
+        lambda: _run(own.read(path, keys, "lutin", "unix")),
+        lambda: envelope.verify(keys[0], sig, digest),
+        lambda: len(list(listing.files())),
         lambda: hashlib.sha256(data).digest(),
     ):
         start = time.ticks_us()
         work()
         out.append(time.ticks_diff(time.ticks_us(), start))
+    os.remove(path + ".list")
     return out

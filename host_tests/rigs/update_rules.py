@@ -1,9 +1,11 @@
 """Rig for update/record.py and update/policy.py: what a board remembers of its releases."""
 
 from lutin.log import Log
-from lutin.store import StoreError
+from lutin.states import Failure
+from lutin.store import POLICY, StoreError
 from lutin.update import policy, record
-from lutin.update.failure import Failure, state_of
+from lutin.update import start as boot
+from lutin.update.policy import state_of
 
 
 def history(steps):
@@ -13,12 +15,12 @@ def history(steps):
     for name, *args in steps:
         now = record.from_bytes(now.to_bytes())
         if name == "start":
-            out.append(record.start(now, *args))
+            out.append(boot.attempt(now, *args))
         elif name == "set":
             setattr(now, *args)
             out.append(None)
         else:
-            out.append(getattr(record, name)(now, *args))
+            out.append(getattr(boot if hasattr(boot, name) else record, name)(now, *args))
     return out, fields(now)
 
 
@@ -98,7 +100,7 @@ def kept(data=None):
         one.before_request()
         one.failed(Failure("http-503", "busy"))
     if data is not None:
-        store.kept[policy.KEY] = data
+        store.kept[POLICY] = data
     two = policy.Policy(store, lambda: 9000, log, lambda: 0.5, lambda: None)
     return two.report(), two.wait(), two.etag, two.etag_number
 

@@ -6,9 +6,9 @@ import os
 
 import esp32
 import vfs
+from lutin.states import Failure
 from lutin.update import slots as module
 from lutin.update.base import Base
-from lutin.update.failure import Failure
 from lutin.update.slots import Slots
 from sim import bootloader, world
 from sim.nor import Nor, PowerCut

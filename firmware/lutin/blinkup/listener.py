@@ -16,32 +16,37 @@ _LEAST = const(600)  # ADC counts of 65535: less change than this is no screen
 
 
 class Listener:
-    """Calls `heard` with each Result of the receiver.
+    """Calls `heard` with what comes of each packet.
 
     While a packet is being read nothing else runs on the board, because any pause loses light:
     sampling is one tight loop, with the collector off, that keeps the watchdog fed.
     """
 
-    def __init__(self, receiver, read, clock, feed_watchdog, receiving, heard):
+    def __init__(self, enter, leave, read, clock, feed_watchdog, receiving, heard):
+        # enter(): coroutine, a Receiver, None where there is no memory; leave(): it is not used any more.
         # read: callable, 0 to 65535; clock: the time module; receiving: callable(bool), tells when
-        # a transmission begins and ends; heard: async callable(Result)
-        self._receiver = receiver
+        # a transmission begins and ends; heard: async callable(settings, stage, reason, mode, symbol_us),
+        # as in a Result
+        self._enter = enter
+        self._leave = leave
+        self._receiver = None
+        self._feed = _unfed
         self._read = read
         self._clock = clock
-        # Bound once: a bound method is a new object each time it is looked up.
-        self._feed = receiver.feed
         self._ticks_us = clock.ticks_us
         self._feed_watchdog = feed_watchdog
         self._receiving = receiving
         self._heard = heard
         self._carrier = 0  # when something like a sync was first heard, with nothing told since
         self._open = True
+        self._ready = False
         self._opened = asyncio.Event()
         self.busy = False  # a transmission is under way
 
-    def open(self, value):
-        """Open or close the sensor's eye."""
+    def open(self, value, ready=True):
+        """Open or close the sensor's eye. ready: with a receiver behind it, before there is any light."""
         self._open = value
+        self._ready = ready
         if value:
             self._opened.set()
         else:
@@ -52,10 +57,36 @@ class Listener:
         self._opened.set()
         while True:
             await self._opened.wait()
-            if await self._flicker():
-                result = await self._receive()
-                if result:
-                    await self._heard(result)
+            if await self._flicker() and await self.use():
+                await self._hear()
+            if not self._open:
+                self.rest()
+
+    async def _hear(self):
+        # Not in run(), which never ends: what it has held once may stay on its stack, and a Result
+        # keeps all of its room in memory.
+        result = await self._receive()
+        if result:
+            told = result.settings, result.stage, result.reason, result.mode, result.symbol_us
+            result = None
+            self.rest()  # new settings need memory too
+            await self._heard(*told)
+
+    async def use(self):
+        """Have a receiver; whether there is one."""
+        if self._receiver is None:
+            self._receiver = await self._enter()
+            self._ready = self._ready and self._receiver is not None  # else it waits until open() is called
+            # Bound once: a bound method is a new object each time it is looked up.
+            self._feed = self._receiver.feed if self._receiver else _unfed
+        return self._receiver is not None
+
+    def rest(self):
+        """Have none, until the light flickers."""
+        if self._receiver and not self.busy:
+            self._receiver = None
+            self._feed = _unfed
+            self._leave()
 
     async def _flicker(self):
         """Look now and then; True when the light changes, False when the eye was closed."""
@@ -63,6 +94,10 @@ class Listener:
         at = steady = 0
         low = high = last = read()
         while self._open:
+            if self._ready:
+                await self.use()
+            else:
+                self.rest()
             await asyncio.sleep_ms(_WATCH)
             value = read()
             # Two ranges, so that a slow change is seen and an old one forgotten.
@@ -84,6 +119,8 @@ class Listener:
         """Sample until there is a result, or the light is steady again."""
         clock = self._clock
         receiver = self._receiver
+        if receiver is None:
+            return None
         receiver.reset()
         try:
             while True:
@@ -129,3 +166,7 @@ class Listener:
             if busy:
                 gc.collect()  # in the sync a pause does no harm; in the packet it would
             self._receiving(busy)
+
+
+def _unfed(ticks, value):
+    """Nobody takes samples."""

@@ -5,9 +5,8 @@ from array import array
 from micropython import const
 
 from .bi import Bi
-from .grid import MOST, Grid
 from .packet import PacketError, parse
-from .pulses import Pulses
+from .pulses import MOST, Grid, Pulses
 from .tri import TriPacket, TriSync
 
 _WIDTHS = (4, 9, 18)  # ms: for quick screens; for lamps of 100 to 120 Hz; for those of 50 to 60 Hz

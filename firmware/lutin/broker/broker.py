@@ -1,21 +1,19 @@
 """The device and its broker: when to connect, what to say there, whom to obey, what to do when it fails."""
 
 import asyncio
-import json
 import sys
 
 from micropython import const
 
 from .. import states
 from ..log import LEVELS
-from ..net import Failure
+from ..rooms import leave
 from ..settings import masked
-from . import homeassistant, packets
+from ..states import Failure
+from . import packets
 from .address import Retry, split, state_of
 from .client import KEEPALIVE, Client
-from .commands import OBEYED
 from .outbox import AVAILABILITY, CONFIG, STATUS, Feed, Outbox
-from .status import key, status
 
 _LOOK = const(600000)  # ms between looks for a broker that nobody has set
 _WELL = const(60000)  # ms of a connection, after which the next failure is the first again
@@ -23,15 +21,18 @@ _QUIET = const(600000)  # and after which it is worth a light
 _EVERY = const(60000)  # ms between two of status at most
 _ASK = const(5000)  # ms between two looks whether it has changed
 _GOODBYE = const(3000)  # ms
+_OBEYED = "command: "  # how the answer begins when something was done
 _NAGGING = const(10000)  # ms between two lines about what the broker sent in vain
 
 
 class Broker:
     """A duty. The broker is the one that is set; or else one that is found, which is told and not obeyed."""
 
-    def __init__(self, name, start, dialler, find, uptime, log, random, report, commands, say):
+    def __init__(self, name, start, dialler, find, uptime, log, random, report, obey, handlers, say):
         # name: the device's id. start: names this start. report(): the device's.
+        # obey(data, retained): does what a command says, and what came of it.
         # find(): coroutine, (address, port) of a broker that nobody has set, or None.
+        # handlers: name -> handler(data), of the application's messages.
         # say(state, detail, news): news: somebody should see it.
         self._base = "lutin/%s/" % name
         self._name = ("lutin-" + name).encode()
@@ -39,12 +40,12 @@ class Broker:
         self._uptime = uptime
         self._log = log
         self._device = report
-        self._commands = commands
+        self._obey = obey
         self._tell = say
         self._feed = Feed(log, uptime, (self._base + "log").encode(), start)
         self._outbox = Outbox(self._feed, uptime, self._letter, self._news)
         self._client = Client(dialler, uptime, self._outbox, self._deliver, self._denied)
-        self._handlers = {}  # of the application, by name
+        self._handlers = handlers
         self._settings = None
         self._last = ""  # of the brokers that were set
         self._renewed = asyncio.Event()
@@ -84,13 +85,6 @@ class Broker:
             return False
         return self._outbox.send(("%sout/%s" % (self._base, topic)).encode(), data, retain)
 
-    def on(self, topic, handler):
-        """Call handler(data) for messages to the application; None: no longer."""
-        if handler is None:
-            self._handlers.pop(topic, None)
-        else:
-            self._handlers[topic] = handler
-
     def level(self, level):
         """Send lines of this level and above."""
         self._feed.level = LEVELS.index(level)
@@ -110,12 +104,27 @@ class Broker:
             "log": self._feed.report(),
         }
 
+    def idle(self):
+        """Whether there is no broker, and nothing to do but to look for one now and then."""
+        return self._settings is None or self._state == "none"
+
+    def close(self):
+        """This one is not used again; what the next one must know."""
+        failed = self._retry.count, self._said, self._shown
+        return self._known, self._last, failed, self._outbox.close()
+
+    def reopen(self, kept):
+        """Before run(): go on where another one was closed, as far as a broker can tell."""
+        self._known, self._last, failed, outbox = kept
+        self._retry.count, self._said, self._shown = failed
+        self._outbox.reopen(outbox)
+
     async def run(self):
         """Stay connected, for ever."""
         while True:
             self._renewed.clear()
             settings = self._settings
-            if settings is None:
+            if settings is None or self._leaving:
                 self._enter("off", "")
                 await self._rest(None)
             elif settings.broker:
@@ -145,7 +154,7 @@ class Broker:
         topics = [self._base + "command", self._base + "in/+", "homeassistant/status"]
         tls = (settings.ca, settings.cert, settings.key) if secure else None
         failure = await self._session(settings.broker, (host, port), tls, login, False, topics)
-        if self._settings is not settings or not failure:
+        if self._settings is not settings or not failure or self._leaving:
             return 0
         self._failed(failure)
         return self._retry.wait()
@@ -159,7 +168,7 @@ class Broker:
             url = "mqtt://%s:%d" % found
             self._enter("connecting", url)
             failure = await self._session(url, found, None, (None, None), True, ())
-            if self._settings is settings and failure:
+            if self._settings is settings and failure and not self._leaving:
                 self._failed(failure)
                 return self._retry.wait()
         self._enter("none", "")
@@ -214,16 +223,23 @@ class Broker:
             self._tell(state, host, False)
 
     def _letter(self, kind):
-        """(topic, data) of a letter, written now."""
+        """(topic, data) of a letter, written now. Data may be something with a length that gives pieces."""
+        leave("broker.homeassistant")  # its message has gone before this one
         if kind == AVAILABILITY:
             return (self._base + "availability").encode(), b"offline" if self._leaving else b"online"
-        report = self._device()
         if kind == CONFIG:
-            topic, data = homeassistant.config(report)
-            return topic.encode(), data
+            leave("broker.status")  # one of the two at a time
+            from .homeassistant import Config
+
+            config = Config(self._device())
+            Config = None  # it would keep the room
+            return config.topic.encode(), config
+        from .status import key, message
+
+        report = self._device()
         self._key = key(report)
         self._stated = self._asked = self._uptime()
-        return (self._base + "status").encode(), json.dumps(status(report)).encode()
+        return (self._base + "status").encode(), packets.Pieces(message(report))
 
     def _news(self):
         """Whether it is time for a status."""
@@ -233,6 +249,8 @@ class Broker:
         if now - self._asked < _ASK:
             return False
         self._asked = now
+        from .status import key
+
         return key(self._device()) != self._key
 
     def _deliver(self, topic, data, retained):
@@ -242,8 +260,8 @@ class Broker:
         if data is None:
             self._nag("a message to %s is too long" % topic[:60])
         elif topic == self._base + "command":
-            text = self._commands.obey(data, retained)
-            if text.startswith(OBEYED):
+            text = self._obey(data, retained)
+            if text.startswith(_OBEYED):
                 self._log.info("broker: %s" % text)
             elif text:
                 self._nag(text)

@@ -5,7 +5,8 @@ import sys
 
 from micropython import const
 
-from ..net import Failure, failure
+from ..net import failure
+from ..states import Failure
 from . import packets
 
 KEEPALIVE = const(60)  # s
@@ -16,7 +17,6 @@ _PATIENCE = const(60000)  # ms for an acknowledgement, or for the rest of a pack
 _TICK = const(5000)  # ms between two looks for what takes too long,
 _FAST = const(1000)  # and before the greeting
 _STEP = const(100)  # ms
-_PIECE = const(512)
 _SUBSCRIBED = const(7)  # the packet's number; see outbox.py for the others
 
 
@@ -200,12 +200,10 @@ class Client:
         stream.write(writer.view[: writer.count])
         await stream.drain()
         if writer.rest is not None:
-            rest = memoryview(writer.rest)
-            for i in range(0, len(rest), _PIECE):
-                stream.write(rest[i : i + _PIECE])
+            for piece in writer.more():
+                stream.write(piece)
                 await stream.drain()
                 self._writing = self._uptime()
-            writer.rest = None
         self._writing = None
         self._said = self._uptime()
 

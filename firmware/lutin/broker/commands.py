@@ -6,7 +6,6 @@ from micropython import const
 
 from ..log import LEVELS
 
-OBEYED = "command: "  # how the answer begins when something was done
 _LONGEST = const(200)  # bytes
 _SHOWN = const(20)  # characters of what was not understood
 
@@ -43,9 +42,9 @@ class Commands:
             return "command refused: %s has no %s" % (word, _show(more.popitem()[0]))
         if word == "log":
             self._level(level)
-            return OBEYED + "log, level %s" % level
+            return "command: log, level %s" % level
         self._plain[word]()
-        return OBEYED + word
+        return "command: " + word
 
 
 def _parse(data):

@@ -9,8 +9,13 @@ SERVICE = b"\x06_lutin\x04_tcp\x05local\x00"
 
 _GROUP = "224.0.0.251"
 _PORT = const(5353)
-_INTERNET, _DATAGRAM = const(2), const(2)  # AF_INET, SOCK_DGRAM: everywhere
-_A, _PTR, _TXT, _SRV, _ANY = const(1), const(12), const(16), const(33), const(255)
+_INTERNET = const(2)  # AF_INET, everywhere
+_DATAGRAM = const(2)  # SOCK_DGRAM
+_A = const(1)
+_PTR = const(12)
+_TXT = const(16)
+_SRV = const(33)
+_ANY = const(255)
 _SIZE = const(1024)
 _RECORDS = const(32)
 _NAME = const(255)

@@ -29,7 +29,9 @@ _QOS = const(2)
 
 _FORGOTTEN = const(10000)  # ms without a word about a line that was released
 
-_DONE, _SENT, _RELEASED = 0, 1, 2
+_DONE = const(0)
+_SENT = const(1)
+_RELEASED = const(2)
 
 
 class Outbox:
@@ -50,6 +52,15 @@ class Outbox:
         self._message_since = 0
         self.wake = _nothing  # called when there is something
         feed.wake = self._woken
+
+    def close(self):
+        """This one is not used again; what the next one must know, in plain objects."""
+        return self._messages, self._room, self._under_way, self._feed.close()
+
+    def reopen(self, kept):
+        """Go on where another one was closed."""
+        self._messages, self._room, self._under_way, feed = kept
+        self._feed.reopen(feed)
 
     def begin(self, present, known, letters):
         """A connection; these letters come first."""
@@ -149,9 +160,16 @@ class Outbox:
             self._due &= ~kind
             self._kind = kind
             self._since = now
-            topic, data = self._write(kind)
-            writer.publish(topic, data, 1, True, False, _LETTER)
-            return True
+            try:
+                topic, data = self._write(kind)
+                writer.publish(topic, data, 1, True, False, _LETTER)
+                return True
+            except MemoryError:
+                if kind != CONFIG:
+                    raise
+                # The largest of them, and the only one that a device can do without.
+                self._kind = 0
+                self._feed.warn("broker: no memory for what Home Assistant is told")
         return False
 
 
@@ -188,7 +206,22 @@ class Feed:
         self.dropped = 0
         self.wake = None  # called when there is a new line; see Outbox
         log.lost = self._on_lost
-        log.listen(self._on_line)
+        log.heard = self._on_line
+        self._skip()
+
+    def close(self):
+        """As Outbox.close."""
+        self._log.lost = self._log.heard = None
+        self._log.mark = True
+        slots = [(slot.state, slot.seq, slot.line, slot.lost) for slot in self._slots]
+        return self._at, self._seq, self._lost, self.dropped, self.level, self._oldest, self._count, slots
+
+    def reopen(self, kept):
+        """As Outbox.reopen."""
+        self._at, self._seq, self._lost, self.dropped, self.level, self._oldest, self._count, slots = kept
+        for i, slot in enumerate(self._slots):
+            slot.state, slot.seq, slot.line, slot.lost = slots[i]
+        self._skip()
 
     def begin(self, present, known):
         """A connection. present: the broker knows the session; known: so do we, it is of this life."""
@@ -259,6 +292,10 @@ class Feed:
         """Whether everything has been taken over."""
         return not self._count and not self._lost and self._log.line(self._at) is None
 
+    def warn(self, text):
+        """A line of the log."""
+        self._log.warn(text)
+
     def report(self):
         """For the status."""
         return {"level": LEVELS[self.level], "dropped": self.dropped}
@@ -266,6 +303,13 @@ class Feed:
     def _on_line(self, line):
         if self.wake:
             self.wake()
+
+    def _skip(self):
+        """Lines have made room while nobody looked: of which level, nobody knows."""
+        gone = max(0, self._log.first() - self._at)
+        self._at += gone
+        self._lost += gone
+        self.dropped += gone
 
     def _on_lost(self, line):
         """A line makes room."""

@@ -5,7 +5,8 @@ import struct
 
 from micropython import const
 
-from ..net import Failure, failure
+from ..net import failure
+from ..states import Failure
 
 # First bytes of packets, flags included where they are fixed.
 CONNECT = const(0x10)
@@ -30,7 +31,7 @@ _CODES = ("", "protocol", "id rejected", "server unavailable", "bad login", "not
 
 
 class Writer:
-    """One packet at a time: `count` bytes of `view`, and then `rest`, if that is not None."""
+    """One packet at a time: `count` bytes of `view`, and then the pieces of `rest`, if that is not None."""
 
     def __init__(self):
         self._buffer = bytearray(_SIZE)
@@ -49,7 +50,7 @@ class Writer:
         self.count, self.rest = 4, None
 
     def publish(self, topic, data, qos=0, retain=False, again=False, number=0):
-        """topic: bytes, up to 400 of them; data: bytes."""
+        """topic: bytes, up to 400 of them; data: bytes, or an object with a length that gives pieces."""
         at = self._head(
             PUBLISH | again << 3 | qos << 1 | retain, 2 + len(topic) + (2 if qos else 0) + len(data)
         )
@@ -59,11 +60,29 @@ class Writer:
             at += 2
         end = at + len(data)
         self.rest = None
-        if end > _SIZE:
+        if not isinstance(data, (bytes, bytearray)):
             end, self.rest = at, data
+        elif end > _SIZE:
+            end, self.rest = at, _pieces(data)
         else:
             self.view[at:end] = data
         self.count = end
+
+    def more(self):
+        """The rest, as much of it as is sent at once."""
+        at = 0
+        for piece in self.rest or ():
+            size = len(piece)
+            if at + size > _SIZE:
+                yield self.view[:at]
+                at = 0
+            if size > _SIZE:
+                yield piece
+            else:
+                self.view[at : at + size] = piece
+                at += size
+        yield self.view[:at]
+        self.rest = None
 
     def subscribe(self, topics, number):
         """All of them with QoS 1."""
@@ -265,6 +284,26 @@ def text(view):
     if size:
         raise malformed("UTF-8")
     return string
+
+
+class Pieces:
+    """Data of which the whole is never in memory."""
+
+    def __init__(self, pieces):
+        self._pieces = pieces
+
+    def __len__(self):
+        return sum(len(piece) for piece in self._pieces)
+
+    def __iter__(self):
+        return iter(self._pieces)
+
+
+def _pieces(data):
+    """As much as is sent at once."""
+    view = memoryview(data)
+    for at in range(0, len(data), _SIZE):
+        yield view[at : at + _SIZE]
 
 
 async def _nobody(_):

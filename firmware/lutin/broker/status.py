@@ -1,4 +1,6 @@
-"""What the device says at the topic `status`, out of its own report. No server's address is in it."""
+"""What the device says of itself at the topic `status`. No server is named."""
+
+import json
 
 from micropython import const
 
@@ -6,6 +8,15 @@ from .. import states
 
 _DETAIL = const(120)  # characters of a text that others have a hand in
 _LONG = const(64)  # of one that is ours, or checked by the settings
+
+
+def message(report):
+    """The object as JSON, in pieces."""
+    pieces = []
+    for name, value in status(report).items():
+        pieces.append((b", " if pieces else b"{") + json.dumps({name: value})[1:-1].encode())
+    pieces.append(b"}")
+    return pieces
 
 
 def status(report):

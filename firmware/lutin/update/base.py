@@ -11,17 +11,18 @@ import struct
 
 from micropython import const
 
-from .failure import Failure
+from ..states import Failure
+from .offer import PIECE
 from .parts import CHUNK, flash
-
-PIECE = const(65536)
 
 _CHIPS = {"esp32": 0, "esp32s2": 2, "esp32c3": 5, "esp32s3": 9, "esp32c6": 13}
 _IMAGE = const(0xE9)
 _DESCRIPTOR = b"\x32\x54\xcd\xab"  # of an application, at 32
 _TABLE = b"\xaa\x50"  # an entry of a partition table begins so
 _TABLES = (0x7000, 0x8000)  # where an image of the whole flash has it, beginning at 0x1000 or 0
-_COUNT, _SIZE, _ERASE = const(4), const(5), const(6)  # ioctl
+_COUNT = const(4)  # of ioctl
+_SIZE = const(5)
+_ERASE = const(6)
 
 
 class Base:

@@ -4,10 +4,9 @@ import asyncio
 
 from micropython import const
 
+from ..states import Failure
 from . import http
-from .failure import Failure
-from .link import Link
-from .url import follow, number, split
+from .link import Link, follow, number, split
 
 _SILENCE_MS = const(15000)  # without a byte
 _GRACE_MS = const(60000)  # that a request may take, and besides:

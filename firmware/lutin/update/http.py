@@ -2,8 +2,8 @@
 
 from micropython import const
 
-from .failure import Failure
-from .url import number
+from ..states import Failure
+from .link import number
 
 _SIZE = const(1024)
 _HEAD = const(8192)  # bytes of a whole head, or of all trailers

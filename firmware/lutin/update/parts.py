@@ -7,13 +7,14 @@ import os
 import deflate
 from micropython import const
 
-from .failure import Failure
+from ..states import Failure
 
 CHUNK = const(1024)
 
 _SYNC = const(4096)  # bytes that a power cut may cost
 _WINDOW = const(2)  # zlib's CINFO for 1 KB, the most that is unpacked
-_EINVAL, _ENOSPC = const(22), const(28)
+_EINVAL = const(22)
+_ENOSPC = const(28)
 _TOO_SHORT = ("wrong-length", "too short")
 
 

@@ -9,14 +9,34 @@ import json
 
 from micropython import const
 
-from ..store import StoreError
-
-KEY = const(4)  # in the store
+from .. import states
+from ..store import DONE, ERRAND, ORDERED, POLICY, StoreError
 
 _MINUTE = const(60000)  # ms
 _HOUR = const(3600000)
 _REGULAR = const(6 * 3600000)
 _PER_HOUR = const(8)  # fruitless requests, of any kind, whoever asked for them
+
+_NO_NAME = ("name-not-resolved", "bad-address")
+_LANDING = "landing-page"  # what begins so is one
+# What begins so went wrong on the way, or at the server; all else was refused for what it is.
+_NO_SERVER = (
+    "no-route",
+    "refused",
+    "timed-out",
+    "connection-lost",
+    "tls-",
+    "http-",
+    "not-http",
+    "header-",
+    "body-",
+    "bad-chunk",
+    "content-encoded",
+    "redirect-",
+    "range-",
+    "proxy-",
+    "asked-enough",
+)
 
 
 class Policy:
@@ -40,8 +60,12 @@ class Policy:
         self.etag = ""
         self.etag_number = 0  # the release that this ETag stood for
         self._load()
-        # Nothing is known of the time before this start: a pause begins anew.
-        self._next = self._uptime() + (self._pause() if self.requests else 0)
+        # Nothing is known of the time before this start: a pause begins anew, and the requests count
+        # as if they were made now. But one is left, since the release that runs may be on trial.
+        self._asked += [uptime()] * min(self.requests, _PER_HOUR - 1)
+        self.looked = self._looked()
+        pause = self._pause() if self.requests else self._spread(_REGULAR) if self.looked else 0
+        self._next = self._uptime() + pause
 
     def wait(self, first=False):
         """ms until the next look, 0: now. first: as soon as there is a network, whatever failed before."""
@@ -93,10 +117,10 @@ class Policy:
         self._log.warn("update: %s, time %d, again in %d s" % (failure, self.count, pause // 1000))
         self._keep()
 
-    def postpone(self):
-        """There have been enough requests: later."""
+    def postpone(self, why):
+        """Not now: later."""
         self._next = self._uptime() + self._pause()
-        self._log.info("update: asked enough for now, again in %d s" % (self.wait() // 1000))
+        self._log.info("update: %s, again in %d s" % (why, self.wait() // 1000))
 
     def succeeded(self, etag, number):
         """A verified answer; nothing was fruitless."""
@@ -109,6 +133,25 @@ class Policy:
         self._next = self._uptime() + self._spread(_REGULAR)
         if changed:
             self._keep()
+
+    def enough(self):
+        """Whether so much was fruitless that nobody may hurry the next look."""
+        return self.requests >= _PER_HOUR and self._next > self._uptime()
+
+    def order(self):
+        """The next life is for a look alone; StoreError where that cannot be kept."""
+        self._keep()  # whoever asks again and again asks in many lives
+        self._store.save(ERRAND, ORDERED)
+
+    def _looked(self):
+        """Whether the last life was for a look, that went well and brought nothing new."""
+        try:
+            if self._store.load(ERRAND) != DONE:
+                return False
+            self._store.save(ERRAND, b"")
+            return True
+        except StoreError:
+            return False
 
     def report(self):
         """The last failure for people, None after a success."""
@@ -133,7 +176,7 @@ class Policy:
 
     def _load(self):
         try:
-            data = self._store.load(KEY)
+            data = self._store.load(POLICY)
             if data is None:
                 return
             requests, count, at, number, name, detail, etag = json.loads(data)
@@ -154,6 +197,18 @@ class Policy:
             self.etag,
         )
         try:
-            self._store.save(KEY, json.dumps(fields).encode())
+            self._store.save(POLICY, json.dumps(fields).encode())
         except StoreError as e:
             self._log.error("update: the back-off is not kept: %s" % e)
+
+
+def state_of(name):
+    """The device's state that a failure of this name shows."""
+    if name in _NO_NAME:
+        return states.NO_NAME
+    if name.startswith(_LANDING):
+        return states.LANDING_PAGE
+    for beginning in _NO_SERVER:
+        if name.startswith(beginning):
+            return states.NO_SERVER
+    return states.UPDATE_REFUSED

@@ -1,10 +1,11 @@
-"""Which slot runs, and what is known of those that failed: the boot record and its rules.
+"""Which slot runs, and what is known of those that failed: the boot record, and what releases do to it.
 
 Shared by every release that a board will ever run, and by the factory's, which counts the boots
 and never changes. So: fields are only ever added at the end, and what is behind the known ones is
 kept as it is.
 """
 
+import os
 import struct
 
 from micropython import const
@@ -12,6 +13,7 @@ from micropython import const
 SLOTS = ("factory", "a", "b")
 BOOTS = const(3)  # that a release on trial gets
 CRASHES = const(3)  # in a row, after which a confirmed release is left
+INCOMING = "/incoming.json"  # the last release.json that was fetched and verified
 STRIKES = const(3)  # restarts that were the application's doing, after which it is left out
 
 _VERSION = const(1)
@@ -19,19 +21,18 @@ _FORMAT = "<BBBBBBBBIIIIIII"
 _SIZE = const(36)
 _MORE = "<BBI"  # what came later, behind it
 _MORE_SIZE = const(6)
-_FACTORY = const(0)
-_OTHER_BASE = const(3)  # less the one: 1 and 2
+FACTORY = const(0)
 
 
 class Record:
     """What must outlive a power cut, in RAM. Numbers are of releases, 0: none."""
 
     def __init__(self):
-        self.home = _FACTORY  # the slot that is confirmed; an index of SLOTS
+        self.home = FACTORY  # the slot that is confirmed; an index of SLOTS
         self.home_number = 0
-        self.previous = _FACTORY  # home before that one, whole as far as known
+        self.previous = FACTORY  # home before that one, whole as far as known
         self.previous_number = 0
-        self.trial = _FACTORY  # the slot on trial; the factory's is never
+        self.trial = FACTORY  # the slot on trial; the factory's is never
         self.trial_number = 0
         self.boots = 0  # that the trial has used
         self.base = 0  # OTA partition that belongs to the trial: 1 ota_0, 2 ota_1, 0 none
@@ -117,73 +118,11 @@ def claim(record, slot):
     """The slot will be overwritten: nothing may count on what is in it. True if that is new."""
     before = record.to_bytes()
     if SLOTS[record.trial] == slot:
-        _end(record)
+        end(record)
     if SLOTS[record.previous] == slot:
-        record.previous = _FACTORY
+        record.previous = FACTORY
         record.previous_number = 0
     return record.to_bytes() != before
-
-
-def start(record, whole, running_base=0, crashed=False):
-    """At power-on: (slot to run, changed?, base to go to or 0). whole: slots with a release in them.
-
-    crashed: the last run was ended by the watchdog. If there is a base to go to, the boot loader is
-    told and the board restarted; else the slot is run.
-    """
-    before = record.to_bytes()
-    if record.trial:
-        slot = SLOTS[record.trial]
-        if slot not in whole:
-            _fail(record)
-        elif not record.base:
-            if record.boots < BOOTS:
-                record.boots += 1
-                return slot, True, 0
-            _fail(record)
-        elif record.base != running_base:
-            # The boot loader went back to the old base, as it does after one failed attempt.
-            if record.boots < BOOTS:
-                record.boots += 1
-                return slot, True, record.base
-            _fail(record)
-        else:
-            # A run for each time that the boot loader was told, and a few more: power may go between
-            # its being told to keep the base and the confirmation here.
-            record.runs += 1
-            if record.runs <= 2 * BOOTS:
-                return slot, True, 0
-            back = _OTHER_BASE - record.base
-            _fail(record)
-            return SLOTS[record.home], True, back
-    elif crashed:
-        crash(record)
-    if record.home and (record.crashes >= CRASHES or SLOTS[record.home] not in whole):
-        _leave(record, whole)
-    return SLOTS[record.home], record.to_bytes() != before, 0
-
-
-def crash(record):
-    """A confirmed release could not go on."""
-    if not record.trial:
-        record.crashes = min(record.crashes + 1, CRASHES)
-
-
-def answers(record, application):
-    """Whether the application (a number of its own, 0: none) has to answer for a bad end, not the release.
-
-    As long as it runs it is the likelier one, and costs less. On trial a release answers for its own.
-    """
-    if not application or record.trial:
-        return False
-    return record.strikes < STRIKES or record.application != application
-
-
-def strike(record, application):
-    """A run has ended badly, and this application answers for it."""
-    if record.application != application:
-        record.application = application
-        record.strikes = 0
-    record.strikes += 1
 
 
 def confirm(record, oldest):
@@ -197,7 +136,7 @@ def confirm(record, oldest):
     record.floor = max(record.floor, oldest)
     record.suspect = 0
     record.crashes = 0
-    _end(record)
+    end(record)
 
 
 def judge(record, guilty):
@@ -207,25 +146,34 @@ def judge(record, guilty):
     record.suspect = 0
 
 
-def _end(record):
-    record.trial = _FACTORY
+def end(record):
+    """There is no trial any more."""
+    record.trial = FACTORY
     record.trial_number = record.boots = record.base = record.runs = 0
 
 
-def _fail(record):
-    record.suspect = record.trial_number
-    _end(record)
+def release_path(slot):
+    """The slot's own copy of its release.json, which comes last and goes first."""
+    return "/%s/release.json" % slot
 
 
-def _leave(record, whole):
-    """Home cannot be run: the one before it, or the factory's."""
-    record.suspect = record.home_number
-    if SLOTS[record.previous] in whole and record.previous != record.home:
-        record.home = record.previous
-        record.home_number = record.previous_number
-    else:
-        record.home = _FACTORY
-        record.home_number = 0
-    record.previous = _FACTORY
-    record.previous_number = 0
-    record.crashes = 0
+def whole():
+    """Names of the slots that are whole."""
+    return [slot for slot in SLOTS if exists(release_path(slot))]
+
+
+def exists(path):
+    """Whether there is such a file."""
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
+def remove(path):
+    """A file that may be there goes."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # it was not there; or the next look finds it

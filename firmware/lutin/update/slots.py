@@ -16,7 +16,7 @@ from binascii import crc32
 
 from micropython import const
 
-from .failure import Failure
+from ..states import Failure
 from .parts import Parts, flash, remove, size
 from .record import SLOTS
 
@@ -26,7 +26,8 @@ _INLINE = const(128)  # a file up to here lies in its folder's blocks
 _SPARE = const(2)  # blocks, for folders and for what is copied on writing
 _BATCH = const(16)
 _FOLDER = const(0x4000)
-_EXISTS, _NOT_EMPTY = const(17), const(39)
+_EXISTS = const(17)
+_NOT_EMPTY = const(39)
 
 
 class Slots:

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from .failure import Failure
+from ..states import Failure
 
 _BUFFER = const(256)
 _SPACE = const(4096)  # in all: a flood of it only costs time

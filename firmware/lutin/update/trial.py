@@ -1,9 +1,8 @@
 """The boot record while a release runs: trials begun and confirmed, suspects judged."""
 
 from .. import store
+from ..states import Failure
 from . import record as rules
-from . import release as releases
-from .failure import Failure
 
 
 class Trial:
@@ -76,6 +75,14 @@ class Trial:
         except Failure as e:
             self._log.error("app: %s" % e)
 
+    def expect(self):
+        """The restart that comes is nobody's fault."""
+        self.record.asked = 1
+        try:
+            self._save()
+        except Failure as e:
+            self._log.error("update: %s" % e)
+
     def acquit(self):
         """This release could not reach either what the suspect did not."""
         suspect = self.record.suspect
@@ -83,19 +90,9 @@ class Trial:
         self._log.info("update: release %d may have another trial" % suspect)
         self._save()
 
-    async def judge(self, slots, product):
-        """This release reaches what the suspect did not."""
+    def judge(self, guilty):
+        """This release reaches what the suspect did not; guilty: and that one is whole."""
         suspect = self.record.suspect
-        guilty = False
-        for slot in slots.slots():
-            path = slots.release_path(slot)
-            try:
-                other = await releases.read(path, None, product, self._board.name())
-                if other.number == suspect:
-                    # A slot that has rotted since would have failed with any release in it.
-                    guilty = await slots.whole(slot, lambda path=path: releases.files(path))
-            except Failure as e:
-                self._log.warn("update: slot %s: %s" % (slot, e))
         rules.judge(self.record, guilty)
         verdict = "is rejected" if guilty else "was damaged, and may have another trial"
         self._log.warn("update: release %d %s" % (suspect, verdict))

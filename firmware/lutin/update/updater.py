@@ -1,121 +1,163 @@
-"""One look for a release after the other: fetched, verified, downloaded, armed; and the trial's end."""
+"""Has one look for a release after the other; ends the trial of the one that runs; restarts into the next."""
 
 import asyncio
-import os
 import sys
 
 from micropython import const
 
 from .. import states
-from . import release as releases
-from .download import Download
-from .failure import Failure, state_of
+from ..rooms import leave
+from ..states import Failure
+from ..store import StoreError
+from .policy import state_of
 
-_PRODUCT = "lutin"
-_MOST = const(65536)  # of release.json
 _WHILE = const(600000)  # ms; as long as a boot on trial lasts
 _PROOF = const(60000)  # ms that a release must have run before it is confirmed
 _TICK = const(1000)  # ms
 _OFF_ONCE = const(3600000)  # ms for which the application may put a restart off,
 _OFF_IN_ALL = const(86400000)  # and as often as it likes, as long as it is no more than this
 
+_NO_MEMORY = Failure("out-of-memory")  # made while there is some
+
 
 class Updater:
     """Keeps this device on the release that its owner's server offers."""
 
-    def __init__(self, board, slot, trial, policy, fetcher, slots, uptime, log, say, restart, well, ready):
-        # slot: that runs, None: not from a release. say(state, detail). restart(): an orderly one.
-        # well(): whether the application, if there is one, has run for a minute.
-        # ready(number): the seconds for which it wants the restart into that release put off.
-        self._board = board
-        self._slot = slot
-        self._policy = policy
-        self._fetcher = fetcher
-        self._slots = slots
+    def __init__(
+        self,
+        board,
+        slot,
+        trial,
+        policy,
+        fetcher,
+        slots,
+        uptime,
+        log,
+        say,
+        restart,
+        app,
+        alone,
+        elsewhere=False,
+    ):
+        # slot: that runs, None: not from a release. fetcher(), slots(): a Fetcher, Slots; they load them.
+        # say(state, detail). restart(): an orderly one. app: the Application.
+        # alone(bool): coroutine; a look begins, for which there must be memory, or it has ended.
+        # elsewhere: there is no memory to install anything here, but in a life of its own (errand.py).
+        # What has no underline a look reads and changes (look.py).
+        self.board = board
+        self.slot = slot
+        self.trial = trial
+        self.policy = policy
+        self.new_fetcher = fetcher
+        self.new_slots = slots
+        self.log = log
+        self.say = say
+        self.keys = None  # that are trusted; None: this device takes no releases
+        self.number = 0  # of the release that runs
+        self.version = ""
+        self.oldest = 0
+        self.offers = []  # slot, number, version of the releases that are here, for people
+        self.settings = None  # with the server to ask; None: nobody
+        self.url = ""
+        self.proxy = None
+        self.begun = False  # it is known which releases are here
+        self.settled = False  # the light has had this connection's result
+        self.reached = policy.looked  # since start, or in the life for a look before it
+        self.timeless = False  # and that has been said
+        self.offered = 0  # the number that the server showed last
+        self.armed = 0  # the number that the restart is for, 0: none
+        self.elsewhere = elsewhere
+        self.errand = False  # the restart is for a look alone
+        self.progress = None  # of a download: [bytes here, in all]
         self._uptime = uptime
-        self._log = log
-        self._say = say
         self._restart = restart
-        self._well = well
-        self._ready = ready
-        self._trial = trial
-        self._download = Download(slots, board, self._get, policy.fruitful, log)
-        self._keys = None  # that are trusted; None: this device takes no releases
-        self._number = 0  # of the release that runs
-        self._version = ""
-        self._oldest = 0
-        self._offers = []  # [slot, number, version], for people
-        self._settings = None  # with the server to ask; None: nobody
-        self._url = ""
-        self._proxy = None
+        self._app = app
+        self._alone = alone
         self._renewed = asyncio.Event()
-        self._settled = False  # the light has had this connection's result
-        self._reached = False  # since start
-        self._timeless = False  # and that has been said
-        self._offered = 0  # the number that the server showed last
-        self._armed = 0  # the number that the restart is for, 0: none
-        self._off_until = 0  # ms, until when that is put off
+        self._looking = None  # the task
+        self._giving_way = False
+        self._off_until = 0  # ms, until when the restart is put off
 
     def use(self, settings, proxy=None):
         """Ask this server from now on; None: nobody, there is no network or no server."""
-        self._settings = settings
-        self._url = settings.server.rstrip("/") + "/" if settings else ""
-        self._proxy = proxy
-        self._settled = False
+        self.settings = settings
+        self.url = settings.server.rstrip("/") + "/" if settings else ""
+        self.proxy = proxy
+        self.settled = False
         self._renewed.set()
 
     def tell(self):
         """Somebody wants a look now."""
-        self._policy.tell()
+        self.policy.tell()
         self._renewed.set()
 
     def forget(self):
         """The server is another one from now on."""
-        self._policy.forget()
+        self.policy.forget()
+
+    async def once(self):
+        """One look, in a life of its own."""
+        await self._begin()
+        while not self.url:
+            await self._rest(None)
+            self._renewed.clear()
+        await self._look()
 
     async def run(self):
         """Look, for ever."""
-        await self._read_own()
+        await self._begin()
         while True:
             self._renewed.clear()
             self._end_trial()
-            busy = self._trial.pending() or self._trial.marked()
-            if not self._url:
+            busy = self.trial.pending() or self.trial.marked()
+            if not self.url:
                 await self._rest(_TICK if busy else None)
                 continue
-            wait = self._policy.wait(self._trial.pending() and not self._reached and not self._settled)
+            wait = self.policy.wait(self.trial.pending() and not self.reached and not self.settled)
             if not wait:
                 await self._look()
-                if self._armed:
+                if self.armed or self.errand:
                     await self._depart()
                 continue
-            if not self._settled:
-                self._settle()
+            if not self.settled:
+                self.settle()
             await self._rest(min(wait, _TICK) if busy else wait)
+
+    async def _begin(self):
+        while not self.begun:
+            try:
+                from .own import read_own
+
+                await read_own(self)
+                self.begun = True
+            except MemoryError:  # BlinkUp has it, for a while
+                await asyncio.sleep_ms(_TICK)
+            read_own = None  # it would keep the room
+            self._leave()
 
     def report(self):
         """All that can be asked about releases."""
-        report = self._trial.report()
-        report["slot"] = self._slot
-        report["number"] = self._number
-        report["version"] = self._version
-        report["offered"] = self._offered or None
-        report["slots"] = self._offers
-        report["failure"] = self._policy.report()
-        report["next"] = self._policy.wait() // 1000 if self._url else None
-        report["progress"] = self._download.progress or None
+        report = self.trial.report()
+        report["slot"] = self.slot
+        report["number"] = self.number
+        report["version"] = self.version
+        report["offered"] = self.offered or None
+        report["slots"] = self.offers
+        report["failure"] = self.policy.report()
+        report["next"] = self.policy.wait() // 1000 if self.url else None
+        report["progress"] = self.progress or None
         report["put_off"] = max(0, self._off_until - self._uptime()) // 1000 if self._off_until else None
         return report
 
     def _end_trial(self):
         """Confirm what has proved itself; acquit what this release could not do better."""
-        trial = self._trial
+        trial = self.trial
         try:
-            if self._reached and trial.record.trial and self._uptime() > _PROOF and self._well():
-                trial.confirm(self._oldest)
-                if self._offered > self._number:
-                    self._policy.tell()
-                self._settle()
+            if self.reached and trial.record.trial and self._uptime() > _PROOF and self._app.well():
+                trial.confirm(self.oldest)
+                if self.offered > self.number:
+                    self.policy.tell()
+                self.settle()
             elif self._uptime() < _WHILE:
                 return
             elif trial.record.suspect:
@@ -124,173 +166,114 @@ class Updater:
                 trial.forgive()
         except Failure as e:
             # Not kept, so not so: the deadline stands, and the release before this one comes back.
-            self._log.error("update: %s" % e)
-            self._reached = False
+            self.log.error("update: %s" % e)
+            self.reached = False
             trial.record.suspect = trial.record.crashes = trial.record.strikes = 0  # until the next start
 
+    async def give_way(self):
+        """Somebody needs the memory of a look more."""
+        if self._looking:
+            self._giving_way = True
+            self._looking.cancel()
+            while self._looking:
+                await asyncio.sleep_ms(0)
+
     async def _look(self):
-        self._policy.begin()
+        self.policy.begin()
+        failure = None
         try:
-            self._ask_time()
-            await self._follow(await self._envelope())
+            await self._alone(True)
+            from .look import Look
+
+            self._looking = asyncio.create_task(Look(self).run())
+            Look = None  # it would keep the room
+            await self._looking
+        except asyncio.CancelledError:
+            if not self._giving_way:
+                raise
+            self._giving_way = False
+            self.policy.postpone("gives way to BlinkUp")
         except Failure as e:
-            self._fail(e)
+            failure = e
         except MemoryError:
-            self._fail(Failure("out-of-memory"))
+            failure = _NO_MEMORY
         except OSError as e:
-            self._fail(Failure("flash-error", "error %s" % (e.args[0] if e.args else "unknown")))
+            failure = Failure("flash-error", "error %s" % (e.args[0] if e.args else "unknown"))
         except Exception as e:
             # A mistake of ours. As a dead duty it would restart the board at each look, for as long
             # as the server says what brings it out.
             sys.print_exception(e)
-            self._fail(Failure("internal-error", repr(e)[:60]))
+            failure = Failure("internal-error", repr(e)[:60])
         finally:
-            self._download.end()
+            self.progress = self._looking = None
+            self._leave()
+            await self._alone(False)
+        if failure and failure.name == _NO_MEMORY.name and self.elsewhere:
+            self.errand = True
+            self.log.info("update: no memory for a look, so there is one in a life of its own")
+            failure = None
+        if self.errand and self.policy.enough():
+            self.errand, self.armed = False, 0
+            failure = Failure("asked-enough")
+        if failure:
+            self._fail(failure)
 
-    def _ask_time(self):
-        """Once it is known, the clock goes on by itself."""
-        if self._board.now() is None and not self._board.ask_time() and not self._timeless:
-            self._timeless = True
-            self._log.info("update: no time from SNTP, so expiry is not checked")
-
-    async def _envelope(self):
-        """The verified release that the server offers; None on a device that takes none."""
-        policy = self._policy
-        incoming = self._slots.INCOMING
-        if self._keys is None:
-            await self._get("release.json", _Nothing(), _MOST)
-            return None
-        have = _exists(incoming)
-        etag = None
-        # On trial a 304 proves nothing: anybody can say it.
-        if not self._trial.pending() and (have or policy.etag_number == self._number):
-            etag = policy.etag
-        sink = _File(incoming + ".new")
-        try:
-            answer = await self._get("release.json", sink, _MOST, etag=etag)
-        finally:
-            sink.close()
-        if answer.status == 304:
-            return await self._read(incoming if have else self._slots.release_path(self._slot))
-        release = await self._read(incoming + ".new")
-        os.rename(incoming + ".new", incoming)
-        policy.etag = answer.etag or ""
-        policy.etag_number = release.number
-        return release
-
-    async def _follow(self, release):
-        """Do what the release asks for."""
-        self._reached = True
-        record = self._trial.record
-        if release is None:
-            self._policy.succeeded("", 0)
-            self._settle()
-            return
-        self._offered = release.number
-        if record.suspect:
-            await self._trial.judge(self._slots, _PRODUCT)
-            record = self._trial.record
-        if release.number == self._number:
-            self._log.info("update: release %d is the latest" % release.number)
-        elif release.number == record.rejected:
-            self._log.info("update: release %d was rejected before" % release.number)
-        elif record.trial:
-            self._log.info("update: release %d must wait for the trial's end" % release.number)
-        else:
-            now = self._board.now()
-            releases.allow(release, now, self._number, record.highest, record.rejected, record.floor)
-            await self._install(release)
-            return
-        self._policy.succeeded(self._policy.etag, release.number)
-        self._settle()
-
-    async def _install(self, release):
-        """Bring everything into the slot that does not run, verify it from flash, arm the trial."""
-        slots = self._slots
-        target = "b" if self._slot == "a" else "a"
-        self._trial.claim(target)
-        self._settled = True  # from here on the light is the download's
-        self._say(states.DOWNLOADING, "release %d" % release.number)
-        base = await self._download.run(release, target, self._slot)
-        self._say(states.INSTALLING, "release %d" % release.number)
-        if not await slots.whole(target, lambda: releases.files(slots.INCOMING)):
-            raise Failure("flash-error", "a file is not what it was")
-        slots.seal(target)
-        self._policy.succeeded(self._policy.etag, release.number)
-        self._trial.arm(target, release.number, base)
-        self._log.info("update: release %d is on trial after the restart" % release.number)
-        self._armed = release.number
+    def _leave(self):
+        """What only a look needs goes."""
+        leave("update")
+        leave("net")
+        leave("secure")
 
     async def _depart(self):
         """Restart into what was installed; the application may put that off, but not for ever."""
         left = _OFF_IN_ALL
         await asyncio.sleep_ms(2 * _TICK)  # the light has something to say
         while left:
-            wanted = await self._ready(self._armed)
+            wanted = await self._app.ready(self.armed)
             if not wanted:
                 break
             # At least a second: an application that is asked without end would never let go.
             off = max(_TICK, int(min(wanted * 1000, _OFF_ONCE, left)))
             left = max(0, left - off)
             self._off_until = self._uptime() + off
-            self._settled = False
-            self._log.info("update: the application puts the restart off for %d s" % (off // 1000))
+            self.settled = False
+            self.log.info("update: the application puts the restart off for %d s" % (off // 1000))
             while self._uptime() < self._off_until:
-                if self._url and not self._settled:
-                    self._settled = True
-                    self._say(states.UPDATE_WAITING, "release %d" % self._armed)
+                if self.url and not self.settled:
+                    self.settled = True
+                    self.say(states.UPDATE_WAITING, "release %d" % self.armed)
                 self._renewed.clear()
                 await self._rest(min(self._off_until - self._uptime(), 60 * _TICK))
+        try:
+            if self.errand:
+                self.policy.order()
+        except StoreError as e:
+            self.log.error("update: no errand: %s" % e)
+            self.errand, self.armed = False, 0
+            return
         self._restart()
         await asyncio.sleep_ms(60 * _TICK)
 
-    async def _get(self, name, sink, most, **more):
-        settings = self._settings
-        if settings is None:
-            raise Failure("connection-lost")
-        return await self._fetcher.get(
-            self._url + name,
-            sink,
-            most,
-            ca=settings.ca or None,
-            proxy=self._proxy,
-            before=self._count,
-            say=self._stage,
-            **more,
-        )
-
-    def _read(self, path):
-        return releases.read(path, self._keys, _PRODUCT, self._board.name())
-
-    def _count(self):
-        """Before each request."""
-        if not self._policy.before_request():
-            raise Failure("asked-enough")
-
-    def _stage(self, state, host):
-        if not self._settled:
-            self._say(state, host)
-
-    def _settle(self):
+    def settle(self):
         """Say what this connection has come to."""
-        self._settled = True
-        policy = self._policy
-        failed = self._trial.failed()
+        self.settled = True
+        policy = self.policy
+        failed = self.trial.failed()
         if policy.name:
-            self._say(state_of(policy.name), str(Failure(policy.name, policy.detail)))
-        elif self._keys and failed > self._number:
-            self._say(states.ROLLED_BACK, "release %d failed" % failed)
+            self.say(state_of(policy.name), str(Failure(policy.name, policy.detail)))
+        elif self.keys and failed > self.number:
+            self.say(states.ROLLED_BACK, "release %d failed" % failed)
         else:
-            self._say(states.CONNECTED, "")
+            self.say(states.CONNECTED, "")
 
     def _fail(self, failure):
-        if self._settings is None:
+        if self.settings is None:
             return  # the network went, which has a light of its own
-        if failure.name == "asked-enough" and self._policy.name:
-            self._policy.postpone()  # and what failed before stays what is shown
+        if failure.name == "asked-enough" and self.policy.name:
+            self.policy.postpone("asked enough for now")  # and what failed before stays what is shown
         else:
-            self._policy.failed(failure)
-        self._settle()
+            self.policy.failed(failure)
+        self.settle()
 
     async def _rest(self, ms):
         """Until something changes, or ms have passed."""
@@ -298,66 +281,3 @@ class Updater:
             await (asyncio.wait_for_ms(self._renewed.wait(), ms) if ms else self._renewed.wait())
         except asyncio.TimeoutError:
             pass
-
-    async def _read_own(self):
-        """Which releases are here, which one runs, and whose keys it trusts."""
-        for slot in self._slots.slots() if self._slot else ():
-            try:
-                path = self._slots.release_path(slot)
-                one = await releases.read(path, None, _PRODUCT, self._board.name())
-            except Failure as e:
-                self._log.error("update: the release of slot %s cannot be read: %s" % (slot, e))
-                continue
-            self._offers.append({"slot": slot, "number": one.number, "version": one.version})
-            if slot == self._slot:
-                self._keys, self._number = one.keys, one.number
-                self._version, self._oldest = one.version, one.oldest
-            elif slot == "factory" and self._keys is None:
-                self._keys = one.keys  # better these than no update ever again
-                self._number = self._trial.record.home_number
-        if self._slot is None:
-            self._log.info("update: not from a release, so none is taken")
-        else:
-            self._log.info("release %d (%s) in slot %s" % (self._number, self._version, self._slot))
-
-
-class _Nothing:
-    """A sink for what is not wanted."""
-
-    def begin(self, start):
-        """A body begins."""
-
-    def write(self, view):
-        """A part of it."""
-
-
-class _File:
-    """A sink that makes its file when something comes."""
-
-    def __init__(self, path):
-        self._path = path
-        self._file = None
-
-    def begin(self, start):
-        """A body begins."""
-        self.close()
-        self._file = open(self._path, "wb")  # noqa: SIM115 (until the body has ended)
-
-    def write(self, view):
-        """A part of it."""
-        if self._file:
-            self._file.write(view)
-
-    def close(self):
-        """What came is on flash."""
-        if self._file:
-            self._file.close()
-            self._file = None
-
-
-def _exists(path):
-    try:
-        os.stat(path)
-        return True
-    except OSError:
-        return False
