@@ -53,7 +53,14 @@ def shorten(sources: Mapping[str, bytes], before: Table | None = None) -> tuple[
     These are by module, those that are the same in all of them under "". before: those of an earlier
     release; a name keeps its replacement where it can, so that an update brings only files that changed.
     """
-    texts = {path: data.decode() for path, data in sources.items()}
+    files, table = _shortened(tuple(sources.items()), json.dumps(before or {}))
+    return dict(files), dict(table)
+
+
+@functools.lru_cache(maxsize=8)
+def _shortened(sources: tuple[tuple[str, bytes], ...], said: str) -> tuple[dict[str, bytes], Table]:
+    before: Table = json.loads(said)
+    texts = {path: data.decode() for path, data in sources}
     trees = {path: _parsed(path, text) for path, text in texts.items()}
     users: dict[str, set[str]] = {}
     for path, text in texts.items():
@@ -67,7 +74,6 @@ def shorten(sources: Mapping[str, bytes], before: Table | None = None) -> tuple[
         path: {name for name in ours if users[name] <= family} for path, family in _families(trees).items()
     }
     shared = sorted(ours - set().union(*local.values()), key=lambda name: (-len(users[name]), name))
-    before = before or {}
     common = _replacements(shared, free[_OF_ONE_FILE:] + free[:_OF_ONE_FILE], before.get("", {}))
     rest = [name for name in free if name not in common.values()]
     table = {"": {short: name for name, short in sorted(common.items())}}
