@@ -149,16 +149,23 @@ class Letterbox:
                 await self._rest(_LOOK)
 
     async def _opened(self, settings):
-        """Whether there was a broker, and memory for it."""
+        """False: there was no broker, or no memory for it."""
         try:
-            if small() and not settings.broker and not await self._found():
-                return False
+            if small():
+                await asyncio.sleep_ms(_TICK)  # who has just left for it lets go of the memory
+                if self._holders or settings is not self._settings:
+                    return True
+                if not settings.broker and not await self._found():
+                    return False
             self._broker = self._make(self._handlers)
         except MemoryError:
             leave("broker")
             leave("net")
-            self._no_memory()
             self._state = "no-memory"
+            try:
+                self._no_memory()
+            except MemoryError:
+                pass  # not even to say so
             return False
         self._state = "off"
         await self._live(self._broker, settings)
