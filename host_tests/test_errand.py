@@ -146,8 +146,9 @@ def test_a_release_on_trial_whose_looks_find_no_memory_is_confirmed_all_the_same
     to_the_restart(board, starving="lutin.update.look")
     to_the_restart(board)
     assert board.update()["trial"]["number"] == 2  # it has proved nothing yet but that it can ask
+    asked = len(server.hostile.requests)
     assert board.until(settled_on(2), 3 * MINUTE)
-    assert board.ends == [RESET] * 4
+    assert (board.ends, len(server.hostile.requests)) == ([RESET] * 4, asked)
 
 
 def test_the_life_that_fetched_a_release_proves_nothing_for_it(board: Board, server: Server) -> None:
