@@ -66,15 +66,15 @@ def test_the_memory_of_an_esp32_is_enough_for_a_broker_too(tmp_path: Path, serve
     board = heapboard.HeapBoard(tmp_path / "board", server)
     try:
         stages = list(board.broker_story(f"mqtt://127.0.0.1:{broker.port}"))
+        assert len(stages) == 2
+        assert not [line for line in board.lines if "memory" in line]
+        peer.settled()
+        # Twice, for the broker has left for the look.
+        for topic in ("/status", "/config"):
+            assert len(peer.messages(topic)) >= 2
+        lines = [message.json["seq"] for message in peer.messages("/log")]
+        assert lines == list(range(len(lines))) and len(lines) > 10
     finally:
         board.close()
-    assert len(stages) == 2
-    assert not [line for line in board.lines if "memory" in line]
-    peer.settled()
-    # Twice, for the broker has left for the look.
-    for topic in ("/status", "/config"):
-        assert len(peer.messages(topic)) >= 2
-    lines = [message.json["seq"] for message in peer.messages("/log")]
-    assert lines == list(range(len(lines))) and len(lines) > 10
-    peer.close()
-    broker.stop()
+        peer.close()
+        broker.stop()
